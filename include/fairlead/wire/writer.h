@@ -1,0 +1,34 @@
+/**
+ * @file
+ * Bounded writing of wire data into a caller's buffer, with a sticky error:
+ * after the first write that does not fit nothing more is written.
+ */
+#ifndef FAIRLEAD_WIRE_WRITER_H
+#define FAIRLEAD_WIRE_WRITER_H
+
+#include "fairlead/base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct fl_writer {
+	uint8_t *buf;
+	size_t cap;
+	size_t len;      /* octets written, 0..cap */
+	enum fl_err err; /* FL_ENOSPACE once something did not fit */
+};
+
+struct fl_writer fl_writer_init(uint8_t *buf, size_t cap);
+void fl_writer_u8(struct fl_writer *w, uint8_t v);
+void fl_writer_u16(struct fl_writer *w, uint16_t v);
+void fl_writer_u32(struct fl_writer *w, uint32_t v);
+void fl_writer_octets(struct fl_writer *w, const void *from, size_t n);
+void fl_writer_patch_u16(struct fl_writer *w, size_t at, uint16_t v); /* at + 2 <= len */
+
+/** Big-endian loads and stores at any alignment. */
+uint16_t fl_load_u16(const uint8_t *at);
+uint32_t fl_load_u32(const uint8_t *at);
+void fl_store_u16(uint8_t *at, uint16_t v);
+void fl_store_u32(uint8_t *at, uint32_t v);
+
+#endif
