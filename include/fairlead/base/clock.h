@@ -17,6 +17,7 @@ enum { FL_MS_NS = 1000000 };
 
 uint64_t fl_clock_boot_ns(void); /* CLOCK_BOOTTIME */
 int64_t fl_clock_wall_s(void);   /* CLOCK_REALTIME, seconds since 1970 */
+int64_t fl_clock_wall_ms(void);  /* the same in milliseconds */
 
 /**
  * A number for this boot of this kernel: a hash of the kernel's random boot id.

@@ -85,8 +85,9 @@ struct fl_counters {
 	FL_COUNTERS(X)
 #undef X
 	/* gauges, written by their owner */
-	uint64_t heartbeat_ns;               /* boot clock of the last loop turn */
-	uint64_t in_flight;                  /* front: questions waiting; resolver: jobs */
+	uint64_t heartbeat_ns; /* boot clock of the last loop turn */
+	uint64_t committing; /* keeper: not 0 during a commit, which a slow disk may stretch */
+	uint64_t in_flight;  /* front: questions waiting; resolver: jobs */
 	uint64_t cache_entries, cache_bytes; /* keeper */
 	struct fl_histogram answer_cached, answer_resolved, loop_turn;
 };
@@ -96,7 +97,7 @@ struct fl_counters {
 	__atomic_store_n(&(counters)->name, (counters)->name + (uint64_t)(by), __ATOMIC_RELAXED)
 
 void fl_histogram_add(struct fl_histogram *h, uint64_t ns);
-/** Upper bound in nanoseconds of bucket @p i. */
+/** Upper bound in nanoseconds of bucket @p i (itself outside); UINT64_MAX for the last. */
 uint64_t fl_histogram_bound_ns(unsigned i);
 
 #endif
