@@ -17,26 +17,42 @@
 
 enum { FL_CONTROL_FD = 3 };
 
-enum fl_control {                         /* in fl_frame_header.flags of a CONTROL frame */
-		  FL_CONTROL_WELCOME = 1, /* supervisor -> role */
-		  FL_CONTROL_LISTEN_UDP,  /* supervisor -> front: one descriptor; packet: struct
-					     fl_addr */
-		  FL_CONTROL_LISTEN_TCP,
-		  FL_CONTROL_UNLISTEN, /* supervisor -> front; packet: struct fl_addr */
-		  FL_CONTROL_ACCEPT,   /* supervisor -> resolver, keeper: its listening end */
-		  FL_CONTROL_CACHE,    /* supervisor -> front, keeper: folder of the cache */
-		  FL_CONTROL_CONFIG,   /* supervisor -> role: a new effective configuration, one
-					  descriptor */
-		  FL_CONTROL_START,    /* supervisor -> role: all is there */
-		  FL_CONTROL_READY,    /* role -> supervisor */
-		  FL_CONTROL_CACHE_READY, /* keeper -> supervisor: fronts may open it */
-		  FL_CONTROL_CACHE_BAD, /* keeper, front -> supervisor: text says what is wrong
-					 */
-		  FL_CONTROL_FAILED, /* role -> supervisor: cannot start; text says why, flags
-					in index: exit code */
-		  FL_CONTROL_DRAIN,  /* supervisor -> role: finish, then exit 0 */
-		  FL_CONTROL_END
+/*
+ * Verbs, in fl_frame_header.flags of a CONTROL frame. "index" is the header's field.
+ *
+ *   to a role   WELCOME     who it is; see above
+ *               LISTEN_UDP, LISTEN_TCP   one descriptor; packet: struct fl_addr (fronts)
+ *               UNLISTEN    packet: struct fl_addr (fronts)
+ *               ACCEPT      its listening end (resolvers, keeper)
+ *               CACHE       folder of the current generation (fronts, keeper)
+ *               SKETCH      a front's own, writable; for the keeper front index's, to read
+ *               CONFIG      a new effective configuration
+ *               START       everything is there: confine and serve
+ *               DRAIN       finish, then exit 0
+ *   to the      READY       serving
+ *   supervisor  CACHE_READY fronts may open the cache (keeper)
+ *               CACHE_BAD   text says what is wrong with the file
+ *               FAILED      cannot start; index: exit code, text: why
+ */
+/* clang-format off */
+enum fl_control {
+	FL_CONTROL_WELCOME = 1,
+	FL_CONTROL_LISTEN_UDP,
+	FL_CONTROL_LISTEN_TCP,
+	FL_CONTROL_UNLISTEN,
+	FL_CONTROL_ACCEPT,
+	FL_CONTROL_CACHE,
+	FL_CONTROL_SKETCH,
+	FL_CONTROL_CONFIG,
+	FL_CONTROL_START,
+	FL_CONTROL_DRAIN,
+	FL_CONTROL_READY,
+	FL_CONTROL_CACHE_READY,
+	FL_CONTROL_CACHE_BAD,
+	FL_CONTROL_FAILED,
+	FL_CONTROL_END
 };
+/* clang-format on */
 
 struct fl_welcome {
 	uint32_t role, index;
@@ -52,8 +68,9 @@ enum fl_welcome_fd {
 	FL_WELCOME_MODE,        /* read */
 	FL_WELCOME_GENERATIONS, /* read; keeper: write */
 	FL_WELCOME_COUNTERS,    /* write: its own block */
-	FL_WELCOME_FDS,
-	/* then: a front its own sketch (write); the keeper every front's sketch (read) */
+	FL_WELCOME_FOLDER,      /* front, keeper: the cache's folder, the only one they may open
+				   files in */
+	FL_WELCOME_FDS
 };
 
 #endif

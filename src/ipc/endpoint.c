@@ -1,0 +1,89 @@
+/* Listening ends of channels: abstract AF_UNIX addresses of one instance. */
+#include "fairlead/ipc/channel.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static enum fl_err address_of(const char *token, const char *name, struct sockaddr_un *sa,
+			      socklen_t *len)
+{
+	memset(sa, 0, sizeof(*sa));
+	sa->sun_family = AF_UNIX;
+	/* the leading NUL makes it abstract: no file, gone with its last descriptor */
+	const int n = snprintf(sa->sun_path + 1, sizeof(sa->sun_path) - 1, "fairlead/%s/%s",
+			       token, name);
+	if (n < 0 || (size_t)n >= sizeof(sa->sun_path) - 1) {
+		return FL_EINVALID;
+	}
+	*len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+	return FL_OK;
+}
+
+static int seqpacket(void)
+{
+	return socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+enum fl_err fl_channel_listen(const char *token, const char *name, int *fd)
+{
+	struct sockaddr_un sa;
+	socklen_t len;
+	enum fl_err err = address_of(token, name, &sa, &len);
+	if (err != FL_OK) {
+		return err;
+	}
+	const int s = seqpacket();
+	if (s < 0) {
+		return FL_ESYSTEM;
+	}
+	if (bind(s, (struct sockaddr *)&sa, len) != 0 || listen(s, 256) != 0) {
+		close(s);
+		return FL_ESYSTEM;
+	}
+	*fd = s;
+	return FL_OK;
+}
+
+enum fl_err fl_channel_connect(const char *token, const char *name, int *fd)
+{
+	struct sockaddr_un sa;
+	socklen_t len;
+	enum fl_err err = address_of(token, name, &sa, &len);
+	if (err != FL_OK) {
+		return err;
+	}
+	const int s = seqpacket();
+	if (s < 0) {
+		return FL_ESYSTEM;
+	}
+	if (connect(s, (struct sockaddr *)&sa, len) != 0) {
+		const int e = errno;
+		close(s);
+		errno = e;
+		return e == EAGAIN ? FL_EBUSY : FL_ESYSTEM;
+	}
+	*fd = s;
+	return FL_OK;
+}
+
+enum fl_err fl_channel_accept(int listen_fd, int *fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	const int s = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (s < 0) {
+		return errno == EAGAIN ? FL_ENOTFOUND : FL_ESYSTEM;
+	}
+	/* An abstract name can be found by any local user of this network namespace;
+	 * who connects is told by the kernel. */
+	if (getsockopt(s, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 || peer.uid != geteuid()) {
+		close(s);
+		return FL_EDENIED;
+	}
+	*fd = s;
+	return FL_OK;
+}
