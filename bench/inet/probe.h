@@ -1,0 +1,21 @@
+/**
+ * @file
+ * Do the name servers answer? Asked from inside the namespace.
+ */
+#ifndef FAIRLEAD_INET_PROBE_H
+#define FAIRLEAD_INET_PROBE_H
+
+#include "world/world.h"
+
+#include <stdbool.h>
+
+enum { PROBE_WAIT_MS = 500 };
+
+/** One SOA question over UDP for @p zone to one address; true for an
+ * authoritative answer within PROBE_WAIT_MS. */
+bool probe_place(struct place at, int family, const char *zone);
+
+/** How many of a group's addresses answer, of both families if @p ipv6. */
+unsigned probe_group(enum group group, const char *zone, bool ipv6);
+
+#endif
