@@ -54,12 +54,14 @@ struct fl_question {
 /**
  * View @p msg.
  *
- * Exactly one question (QDCOUNT 0 is FORMERR; RFC 9619), no answers or authority,
- * additional only OPT (once, at root) and TSIG (last). A compressed QNAME, a label type other
+ * Exactly one question (QDCOUNT 0 is FORMERR; RFC 9619), no answers or authority (but an
+ * IXFR's SOA), in the additional section OPT (once, at root) and TSIG (last); other records
+ * there are stepped over. A compressed QNAME, a label type other
  * than 0, a malformed option list, a cookie of 1..7, 9..15 or over 40 octets (RFC 7873 5.2.2),
- * and octets after the last record are FORMERR. Where the result is not OK the view still holds
- * what was understood: id and flags if there are 12 octets, the question (name_len > 0) if it
- * was whole, EDNS if it was read. Unknown options, ECS among them, are ignored (RFC
+ * and octets after the last record are FORMERR. Of what is wrong the first of this list is
+ * told: opcode, form, EDNS version, options, TSIG. Where the result is not OK the view still
+ * holds what was understood: id and flags if there are 12 octets, the question (name_len > 0)
+ * if it was whole, EDNS if it was read. Unknown options, ECS among them, are ignored (RFC
  * 6891 6.1.2).
  */
 enum fl_question_kind fl_question_parse(const uint8_t *msg, size_t len,

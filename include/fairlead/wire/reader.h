@@ -5,7 +5,7 @@
  * A reader borrows the message: it never allocates, never writes, and must not
  * outlive the octets. Its error is sticky: after the first bad read every later
  * one returns zero and moves nothing, so a caller reads a whole record and
- * asks once.
+ * asks once. The bad read itself moves nothing either: pos is where it began.
  */
 #ifndef FAIRLEAD_WIRE_READER_H
 #define FAIRLEAD_WIRE_READER_H
@@ -42,7 +42,8 @@ enum fl_err fl_reader_name(struct fl_reader *r, uint8_t out[static FL_NAME_MAX],
 struct fl_rr {
 	size_t owner_pos; /* offset of the owner name in the message */
 	size_t rdata_pos; /* offset of the rdata */
-	uint32_t ttl;     /* as sent; above 2^31-1 reads as 0, RFC 2181 8 */
+	uint32_t ttl; /* as sent; above 2^31-1 reads as 0, RFC 2181 8; an OPT's flags as they
+			 are */
 	uint16_t type, class;
 	uint16_t rdata_len;
 	uint16_t ttl_pos; /* offset of the TTL field */

@@ -76,8 +76,8 @@ enum {
 	FL_UDP_PLAIN = 512     /* without EDNS, RFC 1035 4.2.1 */
 };
 
-/** QTYPEs and meta types that no cache holds and no engine is asked: 0, OPT, 128..255 but ANY's
- * own handling. */
+/** QTYPEs and meta types that no cache holds and no engine is asked: 0, OPT, 128..254. ANY is
+ * not among them: it is handled on its own (RFC 8482). */
 bool fl_rrtype_is_meta(uint16_t type);
 
 /** RRSIG, NSEC, NSEC3: sent only to who set DO or asked for the type (RFC 4035 3.2.1). */
@@ -87,7 +87,8 @@ bool fl_rrtype_is_dnssec(uint16_t type);
  * Where domain names stand in the rdata of @p type, in order: 'n' a name that
  * may be sent compressed (RFC 1035 types, RFC 3597 4), 'N' a name that must not
  * but may arrive so, a digit that many fixed octets, 's' a character-string,
- * '*' the rest. Types not listed are "*": octets for octets.
+ * '*' the rest. Types not listed are "*": octets for octets. Rdata that goes on
+ * behind a shape without '*', or ends before it, is malformed.
  */
 const char *fl_rrtype_rdata_shape(uint16_t type);
 

@@ -26,9 +26,28 @@ void fl_writer_octets(struct fl_writer *w, const void *from, size_t n);
 void fl_writer_patch_u16(struct fl_writer *w, size_t at, uint16_t v); /* at + 2 <= len */
 
 /** Big-endian loads and stores at any alignment. */
-uint16_t fl_load_u16(const uint8_t *at);
-uint32_t fl_load_u32(const uint8_t *at);
-void fl_store_u16(uint8_t *at, uint16_t v);
-void fl_store_u32(uint8_t *at, uint32_t v);
+static inline uint16_t fl_load_u16(const uint8_t *at)
+{
+	return (uint16_t)((unsigned)at[0] << 8 | at[1]);
+}
+
+static inline uint32_t fl_load_u32(const uint8_t *at)
+{
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static inline void fl_store_u16(uint8_t *at, uint16_t v)
+{
+	at[0] = (uint8_t)(v >> 8);
+	at[1] = (uint8_t)v;
+}
+
+static inline void fl_store_u32(uint8_t *at, uint32_t v)
+{
+	at[0] = (uint8_t)(v >> 24);
+	at[1] = (uint8_t)(v >> 16);
+	at[2] = (uint8_t)(v >> 8);
+	at[3] = (uint8_t)v;
+}
 
 #endif
