@@ -56,6 +56,9 @@ __attribute__((format(printf, 4, 5))) static void rr(struct content *c, const ch
 /* What a validator owes for an answer of this kind from this zone. */
 static enum verdict verdict_of(const struct zone *z, enum kind kind)
 {
+	if (z->fault == FAULT_NO_SIGNATURE) {
+		return kind == PRESENT ? z->verdict : VERDICT_SECURE;
+	}
 	if (z->fault == FAULT_NO_DENIAL || z->fault == FAULT_ITERATIONS) {
 		return kind == PRESENT ? VERDICT_SECURE : z->verdict;
 	}

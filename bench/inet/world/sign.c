@@ -37,16 +37,16 @@ static ldns_dnssec_name *node_name(const ldns_rbnode_t *node)
 	return name;
 }
 
-/* The rdata of an RRSIG's signature, one bit away from right. */
-static void spoil(ldns_dnssec_rrs *signatures, const struct zone *z)
+/* One bit away from right. */
+static void spoil(ldns_dnssec_rrs *signatures)
 {
-	(void)z;
 	for (; signatures != NULL; signatures = signatures->next) {
 		ldns_rdf *sig = ldns_rr_rdf(signatures->rr, RRSIG_SIGNATURE);
 		ldns_rdf_data(sig)[ldns_rdf_size(sig) / 2] ^= 1;
 	}
 }
 
+/* As if a key of an algorithm that nobody knows had signed. */
 static void disguise(ldns_dnssec_rrs *signatures, const struct zone *z)
 {
 	ldns_rr *dnskey = zone_dnskey(z, z->key);
@@ -59,8 +59,9 @@ static void disguise(ldns_dnssec_rrs *signatures, const struct zone *z)
 	}
 }
 
-/* What a fault does to the signatures of every RRset but the DNSKEY set, which
- * stays good: so the fault is the one that is seen. */
+/* The DNSKEY set stays good, so that the fault is the one that is seen. Of missing
+ * signatures the same holds for what denies: a validator that finds an answer unsigned
+ * first asks for a DS, to know whether it must be signed. */
 static void spoil_name(ldns_dnssec_name *name, const struct zone *z)
 {
 	for (ldns_dnssec_rrsets *set = name->rrsets; set != NULL; set = set->next) {
@@ -69,8 +70,8 @@ static void spoil_name(ldns_dnssec_name *name, const struct zone *z)
 		} else if (set->type == LDNS_RR_TYPE_DNSKEY) {
 			continue;
 		} else if (z->fault == FAULT_BAD_SIGNATURE) {
-			spoil(set->signatures, z);
-		} else if (z->fault == FAULT_NO_SIGNATURE) {
+			spoil(set->signatures);
+		} else if (z->fault == FAULT_NO_SIGNATURE && set->type != LDNS_RR_TYPE_SOA) {
 			ldns_dnssec_rrs_deep_free(set->signatures);
 			set->signatures = NULL;
 		}
@@ -82,12 +83,10 @@ static void spoil_denial(ldns_dnssec_name *name, const struct zone *z)
 	if (z->fault == FAULT_UNKNOWN_ALGORITHM) {
 		disguise(name->nsec_signatures, z);
 	} else if (z->fault == FAULT_BAD_SIGNATURE) {
-		spoil(name->nsec_signatures, z);
-	} else if (z->fault == FAULT_NO_SIGNATURE || z->fault == FAULT_NO_DENIAL) {
+		spoil(name->nsec_signatures);
+	} else if (z->fault == FAULT_NO_DENIAL) {
 		ldns_dnssec_rrs_deep_free(name->nsec_signatures);
 		name->nsec_signatures = NULL;
-	}
-	if (z->fault == FAULT_NO_DENIAL) {
 		ldns_rr_free(name->nsec);
 		name->nsec = NULL;
 	}
@@ -127,7 +126,7 @@ static ldns_dnssec_zone *read_zone(const struct zone *z, char *text, size_t len)
 	return read;
 }
 
-static int keep_signature(ldns_rr *rr, void *arg)
+static int sign_anew(ldns_rr *rr, void *arg)
 {
 	(void)rr;
 	(void)arg;
@@ -140,14 +139,13 @@ static ldns_status sign(ldns_dnssec_zone *zone, const struct zone *z, ldns_key_l
 	ldns_rr_list *made = ldns_rr_list_new();
 	ldns_status s;
 	if (z->denial == DENIAL_NSEC) {
-		s = ldns_dnssec_zone_sign(zone, made, keys, keep_signature, NULL);
+		s = ldns_dnssec_zone_sign(zone, made, keys, sign_anew, NULL);
 	} else {
 		uint8_t salt[sizeof(z->salt)];
 		memcpy(salt, z->salt, sizeof(salt));
 		const uint8_t flags = z->denial == DENIAL_OPTOUT ? 1 : 0; /* RFC 5155 3.1.2.1 */
-		s = ldns_dnssec_zone_sign_nsec3(zone, made, keys, keep_signature, NULL,
-						LDNS_SHA1, flags, z->iterations, z->salt_len,
-						salt);
+		s = ldns_dnssec_zone_sign_nsec3(zone, made, keys, sign_anew, NULL, LDNS_SHA1,
+						flags, z->iterations, z->salt_len, salt);
 	}
 	ldns_rr_list_free(made);
 	return s;
