@@ -252,6 +252,7 @@ says() {
 lab_cleanup() {
 	lab_exit=$?
 	trap - EXIT INT TERM HUP
+	trap "" PIPE # whoever read along may be gone
 	for lab_pid in $fairlead_pid $lab_pids; do
 		kill -TERM "$lab_pid" 2>/dev/null
 	done
@@ -271,4 +272,4 @@ lab_cleanup() {
 }
 trap lab_cleanup EXIT
 trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+trap 'exit 143' TERM HUP PIPE

@@ -12,6 +12,7 @@ steps_begin() {
 	FAIRLEAD_RUN=$$-$(date +%s)
 	export FAIRLEAD_RUN
 	scratch=$(mktemp -d "${TMPDIR:-/tmp}/fairlead-run.XXXXXX")
+	chmod 755 "$scratch" # a test may become another user
 	export FAIRLEAD_LAB=$scratch/lab
 	export TMPDIR=$scratch
 	export PYTHONDONTWRITEBYTECODE=1
@@ -24,6 +25,16 @@ steps_begin() {
 	: >"$scratch/times"
 	started=$SECONDS
 	plan=()
+}
+
+# bounded SECONDS COMMAND...: its output in the log, its exit status, 124 when it
+# was too slow. In the background, because bash puts a signal off until what is in
+# the foreground ends; so SIGINT and SIGQUIT have to be given back to it.
+bounded() {
+	local seconds=$1
+	shift
+	env --default-signal=INT,QUIT timeout -k 10 "$seconds" "$@" >>"$log" 2>&1 </dev/null &
+	wait $!
 }
 
 # marked MARK: the processes that carry it, but for this shell
@@ -128,6 +139,7 @@ step() {
 	shift
 	left=$(seconds_left)
 	ok=0 bad=0 note='' log=$logs/$(echo "$name" | tr '/@' '--').log
+	: >"$log"
 	"$@"
 	took=$((SECONDS - begin))
 	passed=$((passed + ok)) failed=$((failed + bad))
@@ -165,9 +177,7 @@ steps_end() {
 # --- builds --------------------------------------------------------------
 
 build_preset() {
-	if {
-		cmake --preset "$1" -B "$build/$1" && timeout -k 10 1500 cmake --build "$build/$1"
-	} >"$log" 2>&1 </dev/null; then
+	if bounded 120 cmake --preset "$1" -B "$build/$1" && bounded 1500 cmake --build "$build/$1"; then
 		touch "$scratch/built.$1"
 		note="$(find "$build/$1/bin" -type f -executable | wc -l) programs"
 	else
@@ -180,14 +190,13 @@ build_preset() {
 
 # A lint says what it found, a line each; --self-test shows that it can fail.
 run_lint() {
-	: >"$log"
-	if timeout -k 5 60 "tests/lint/$1" --self-test >>"$log" 2>&1 </dev/null; then
+	if bounded 60 "tests/lint/$1" --self-test; then
 		ok=$((ok + 1))
 	else
 		echo "FAILED: the lint's own test: it does not find what it is for" >>"$log"
 		bad=$((bad + 1))
 	fi
-	if timeout -k 5 180 "tests/lint/$1" --build "$build/dev" "$root" >>"$log" 2>&1 </dev/null; then
+	if bounded 180 "tests/lint/$1" --build "$build/dev" "$root"; then
 		ok=$((ok + 1))
 		note=$(tail -n 1 "$log")
 	else
@@ -221,14 +230,14 @@ count_sanitizer() {
 }
 
 run_ctest() {
-	local san=$logs/san-ctest-$1 mark count
-	[ -e "$scratch/built.$1" ] || { note="not built"; : >"$log"; return; }
+	local san=$logs/san-ctest-$1 mark env
+	[ -e "$scratch/built.$1" ] || { note="not built"; return; }
 	mkdir -p "$san"
 	mark=FAIRLEAD_TEST=ctest-$1
-	mapfile -t count < <(sanitizer_env "$san")
-	timeout -k 10 900 env "$mark" "${count[@]}" ctest --test-dir "$build/$1" -j2 \
+	mapfile -t env < <(sanitizer_env "$san")
+	bounded 900 env "$mark" "${env[@]}" ctest --test-dir "$build/$1" -j2 \
 		--no-tests=ignore --timeout 120 ${only:+-R "$only"} --output-on-failure \
-		--output-junit "$logs/ctest-$1.xml" >"$log" 2>&1 </dev/null
+		--output-junit "$logs/ctest-$1.xml"
 	read -r ok bad note < <(python3 tests/support/count.py "$logs/ctest-$1.xml" 2>>"$log" ||
 		echo "0 1 no result from ctest")
 	count_sanitizer "$san"
@@ -248,14 +257,14 @@ leftovers() {
 
 run_system() {
 	local file=tests/system/$1 san=$logs/san-$1-$2 mark seconds rc env
-	[ -e "$scratch/built.$2" ] || { note="not built"; : >"$log"; return; }
+	[ -e "$scratch/built.$2" ] || { note="not built"; return; }
 	mkdir -p "$san"
 	mark=FAIRLEAD_TEST=$1@$2
 	seconds=$(script_head "$file" timeout 120)
 	mapfile -t env < <(sanitizer_env "$san")
-	timeout -k 10 "$seconds" env "$mark" "${env[@]}" "FAIRLEAD_BIN=$build/$2/bin" \
+	bounded "$seconds" env "$mark" "${env[@]}" "FAIRLEAD_BIN=$build/$2/bin" \
 		"FAIRLEAD_BUILD_NAME=$2" "FAIRLEAD_INET=$build/dev/bin/fairlead-inet" \
-		"$root/$file" >"$log" 2>&1 </dev/null
+		"$root/$file"
 	rc=$?
 	ok=$(grep -c '^ok - ' "$log")
 	bad=$(grep -c '^not ok - ' "$log")
