@@ -91,6 +91,10 @@ struct fl_config {
 		size_t n_libunbound;
 	} resolver;
 	struct {
+		struct fl_addr_list listen; /* empty: off */
+	} http;
+	char *control_socket; /* path */
+	struct {
 		enum fl_log_level level;
 		enum fl_log_format format;
 	} log;

@@ -22,17 +22,25 @@ enum {
 	FL_FRAME_PACKET_MAX = 65535,
 };
 
+/*
+ * HELLO     first on a connection: who I am (role, index)
+ * QUESTION  front -> resolver; packet: wire name, type, class
+ * ANSWER    resolver -> front; packet: the response message, or nothing when it failed
+ * STORE     resolver -> keeper, one way; packet: a QUESTION's octets, then ANSWER's; asked_ns
+ * set REFRESH   keeper -> resolver: ask again, answered by STORE; packet as QUESTION CONTROL
+ * supervisor <-> role (ipc/control.h); flags: the verb
+ */
+/* clang-format off */
 enum fl_frame_kind {
-	FL_FRAME_HELLO = 1, /* first on a connection: who I am (role, index) */
-	FL_FRAME_QUESTION,  /* front -> resolver; packet: wire name, type, class */
-	FL_FRAME_ANSWER,    /* resolver -> front; packet: response message, or nothing */
-	FL_FRAME_STORE, /* resolver -> keeper; packet as ANSWER, job_id unused, asked_ns set */
-	FL_FRAME_REFRESH, /* keeper -> resolver: ask again, answer by STORE; packet as QUESTION
-			   */
-	FL_FRAME_CONTROL, /* supervisor <-> role; flags: enum fl_control; text and packet as it
-			     says */
+	FL_FRAME_HELLO = 1,
+	FL_FRAME_QUESTION,
+	FL_FRAME_ANSWER,
+	FL_FRAME_STORE,
+	FL_FRAME_REFRESH,
+	FL_FRAME_CONTROL,
 	FL_FRAME_KIND_END
 };
+/* clang-format on */
 
 enum fl_frame_flag {
 	FL_FRAME_SUSPECT = 1 << 0, /* through the suspect lane: its answer is not stored */

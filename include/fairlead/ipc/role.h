@@ -39,8 +39,10 @@ struct fl_role_self {
  * arg. */
 enum fl_err fl_role_begin(struct fl_role_self *self) FL_MUST_USE;
 
-/** Say @p verb to the supervisor, with a text ("" for none). */
-void fl_role_say(struct fl_role_self *self, enum fl_control verb, const char *text);
+/** Say @p verb to the supervisor, with what failed (FL_OK: nothing) and a text ("" for none).
+ */
+void fl_role_say(struct fl_role_self *self, enum fl_control verb, enum fl_err code,
+		 const char *text);
 
 /** Report that this role cannot start, and end. @p code: FL_EXIT_CONFIG or FL_EXIT_RUNTIME. */
 void fl_role_fail(struct fl_role_self *self, int code, const char *fmt, ...) FL_PRINTF(3, 4);

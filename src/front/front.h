@@ -1,0 +1,157 @@
+/*
+ * Inside the front. One struct query lives on the stack for the part of a
+ * question that needs no waiting; who must wait is copied into a struct waiter,
+ * hung on the job that its question shares with others.
+ */
+#ifndef FL_FRONT_PRIVATE_H
+#define FL_FRONT_PRIVATE_H
+
+#include "fairlead/base/list.h"
+#include "fairlead/cache/cache.h"
+#include "fairlead/cache/sketch.h"
+#include "fairlead/ipc/role.h"
+#include "fairlead/policy/access.h"
+#include "fairlead/policy/cookie.h"
+#include "fairlead/policy/local.h"
+#include "fairlead/policy/ratelimit.h"
+#include "fairlead/transport/tcp.h"
+#include "fairlead/transport/udp.h"
+
+#include <uv.h>
+
+enum {
+	FL_FRONT_RESOLVERS_MAX = 32,
+	FL_FRONT_BUCKETS = 4096, /* of the table of jobs */
+	FL_FRONT_CLIENT_SLOTS =
+		65536, /* counters of waiting questions, by keyed hash of the address */
+	FL_FRONT_DEADLINE_MS =
+		4400, /* with the sweep below: every question ends within 4.5 s */
+	FL_FRONT_SWEEP_MS = 50,
+	FL_FRONT_DRAIN_MS = 1000, /* what a drain lets a waiting question have */
+	FL_FRONT_REPLY_MAX = FL_MESSAGE_MAX
+};
+
+struct front;
+
+struct listener {
+	struct fl_list node;
+	struct front *front;
+	struct fl_addr at;
+	struct fl_udp *udp; /* one of the two */
+	struct fl_tcp *tcp;
+};
+
+/* Where an answer goes back to. */
+struct way_back {
+	struct listener *listener;
+	struct fl_udp_return udp;
+	struct fl_tcp_conn_id conn;
+};
+
+/* A question during the stages that need no waiting. */
+struct query {
+	struct front *front;
+	struct fl_question q;
+	struct fl_addr client;
+	struct way_back way;
+	struct fl_cache_key key;
+	struct fl_reply_opts opts;
+	uint8_t cookie[FL_COOKIE_LEN];
+	uint8_t *out; /* the transport's */
+	size_t cap, out_len;
+};
+
+/* A client's question that waits; its message is copied behind the struct. */
+struct waiter {
+	struct fl_list in_job, in_line; /* line: by arrival, so that deadlines are in order */
+	struct job *job;
+	struct way_back way;
+	struct fl_addr client;
+	uint64_t arrived_ns, deadline_ns;
+	uint16_t client_slot;
+	bool counted; /* in the client's limit */
+	uint8_t cookie[FL_COOKIE_LEN];
+	bool has_cookie;
+	size_t len;
+	uint8_t message[];
+};
+
+/* One question in flight to a resolver, for all who wait for it. */
+struct job {
+	struct fl_list in_bucket, in_upstream, waiters;
+	struct fl_cache_key key;
+	uint64_t id;
+	uint64_t asked_ns;
+	unsigned resolver;
+	bool again; /* asked a second time already */
+};
+
+struct upstream { /* a resolver seen from here */
+	struct front *front;
+	unsigned index;
+	struct fl_channel *channel; /* NULL while there is none */
+	struct fl_list jobs;
+};
+
+struct pending {
+	struct fl_list bucket[FL_FRONT_BUCKETS];
+	struct fl_list line; /* all waiters */
+	struct job **slot;   /* by the low half of a job id */
+	uint32_t *stamp;     /* the high half, new for each use of a slot */
+	uint32_t *free_slots;
+	uint32_t n_free, max_jobs;
+	uint16_t client[FL_FRONT_CLIENT_SLOTS];
+	uv_timer_t sweep;
+};
+
+struct front {
+	struct fl_role_self self;
+	struct fl_cache *cache; /* NULL: everything is a miss */
+	struct fl_sipkey
+		secret; /* of the cache's keys; the run's own before there is a cache */
+	struct fl_sketch sketch;
+	bool has_sketch;
+	struct fl_access *access;
+	struct fl_ratelimit *errors, *per_client;
+	struct fl_local *local;
+	struct fl_cookie_secrets cookies;
+	struct fl_record_limits limits;
+	struct fl_list listeners;
+	struct upstream up[FL_FRONT_RESOLVERS_MAX];
+	struct pending pending;
+	struct fl_moment now; /* of the batch */
+	bool draining;
+	struct fl_log_gate cache_gate;
+	uint8_t reply[FL_FRONT_REPLY_MAX]; /* for answers that come later, and for TCP */
+	uint8_t record[FL_RECORD_MAX];     /* what came from a resolver, encoded */
+};
+
+/* serve.c: a message of a client's. Returns the reply's octets; 0: none goes out now, and
+ * *waits says whether one will come later. */
+size_t fl__front_serve(struct front *f, const uint8_t *message, size_t len,
+		       const struct way_back *way, const struct fl_addr *client, uint8_t *out,
+		       size_t cap, bool *waits);
+size_t fl__front_reply_record(struct query *q, const struct fl_record *r, uint32_t age_s);
+void fl__front_begin_batch(struct front *f);
+void fl__front_end_batch(struct front *f);
+void fl__front_send(const struct way_back *way, const uint8_t *reply, size_t len);
+/* reply options of a question that was viewed; q->cookie must outlive the reply */
+void fl__front_reply_opts(struct query *q, bool has_cookie);
+
+/* pending.c: questions in flight */
+enum fl_err fl__pending_init(struct front *f);
+/* the question waits now, or @p why says which limit forbids it */
+bool fl__pending_wait(struct query *q, enum fl_reason *why);
+void fl__pending_answered(struct front *f, struct job *job, const struct fl_record *r);
+void fl__pending_failed(struct front *f, struct job *job, enum fl_reason reason);
+struct job *fl__pending_find(struct front *f, uint64_t id);
+void fl__pending_forget(struct front *f, const struct listener *l);
+void fl__pending_drain(struct front *f);
+bool fl__pending_idle(const struct front *f);
+
+/* upstream.c: the resolvers */
+enum fl_err fl__upstream_start(struct front *f);
+void fl__upstream_ask(struct front *f, struct job *job);
+void fl__upstream_retry(struct front *f); /* connections that could not be made */
+
+#endif

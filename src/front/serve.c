@@ -1,0 +1,277 @@
+/* A question's way through the stages that need no waiting. */
+#include "fairlead/wire/name.h"
+#include "front.h"
+
+#include <string.h>
+
+enum step {
+	STEP_NEXT,   /* not ended here */
+	STEP_ANSWER, /* the reply is written: q->out_len octets */
+	STEP_DROP,   /* no reply at all */
+	STEP_WAIT    /* copied into a waiter */
+};
+
+void fl__front_begin_batch(struct front *f)
+{
+	f->now = fl_moment_now(f->self.welcome.boot_id);
+	if (f->cache != NULL && fl_cache_begin(f->cache) != FL_OK) {
+		/* every lookup is a miss, and the supervisor decides about the file */
+		fl_log_gated(&f->cache_gate, 10, FL_LOG_ERROR,
+			     "the cache cannot be read; answers come from the resolvers");
+		fl_role_say(&f->self, FL_CONTROL_CACHE_BAD, FL_ECORRUPT, "a read transaction failed");
+		fl_cache_close(f->cache);
+		f->cache = NULL;
+	}
+}
+
+void fl__front_end_batch(struct front *f)
+{
+	if (f->cache != NULL) {
+		fl_cache_end(f->cache);
+	}
+}
+
+static bool is_tcp(const struct query *q)
+{
+	return q->way.listener->tcp != NULL;
+}
+
+void fl__front_reply_opts(struct query *q, bool has_cookie)
+{
+	q->opts = fl_reply_opts_init(fl_reply_limit(&q->q, is_tcp(q)));
+	if (has_cookie) {
+		q->opts.cookie = q->cookie;
+		q->opts.cookie_len = FL_COOKIE_LEN;
+	}
+	if (q->q.wants_nsid) {
+		q->opts.nsid = q->front->self.config->identity;
+	}
+}
+
+/* An error answer: counted against the error limit, so that we never amplify. */
+static enum step refuse(struct query *q, uint16_t rcode, enum fl_reason reason)
+{
+	struct front *f = q->front;
+	if (reason != FL_REASON_NONE) {
+		const char *text = fl_reason_text(reason);
+		q->opts.ede[0] = (struct fl_reply_ede){ fl_reason_ede(reason), text,
+							(uint8_t)strlen(text) };
+	}
+	if (!is_tcp(q) &&
+	    fl_ratelimit_take(f->errors, &q->client, f->now.boot_ns) == FL_RATE_DROP) {
+		FL_COUNT_ADD(f->self.counters, rate_limited, 1);
+		return STEP_DROP;
+	}
+	q->out_len = fl_reply_error(&q->q, rcode, &q->opts, q->out, q->cap);
+	return q->out_len > 0 ? STEP_ANSWER : STEP_DROP;
+}
+
+/* --- stages --- */
+
+static enum step understand(struct query *q, enum fl_question_kind kind)
+{
+	struct fl_counters *c = q->front->self.counters;
+	switch (kind) {
+	case FL_QUESTION_OK:
+		return STEP_NEXT;
+	case FL_QUESTION_FORMERR:
+		FL_COUNT_ADD(c, formerr, 1);
+		return refuse(q, FL_RCODE_FORMERR, FL_REASON_NONE);
+	case FL_QUESTION_NOTIMP:
+		FL_COUNT_ADD(c, notimp, 1);
+		return refuse(q, FL_RCODE_NOTIMP, FL_REASON_NONE);
+	case FL_QUESTION_BADVERS:
+		FL_COUNT_ADD(c, badvers, 1);
+		return refuse(q, FL_RCODE_BADVERS, FL_REASON_NONE);
+	case FL_QUESTION_NOTAUTH:
+		return refuse(q, FL_RCODE_NOTAUTH, FL_REASON_NONE);
+	case FL_QUESTION_DROP:
+	default:
+		FL_COUNT_ADD(c, dropped_malformed, 1);
+		return STEP_DROP;
+	}
+}
+
+/* RFC 7873 5.2: what the client's cookie says, and which one goes back. */
+static enum fl_cookie_state take_cookie(struct query *q)
+{
+	struct front *f = q->front;
+	if (q->q.cookie_len == 0 || f->self.config->cookies == FL_COOKIES_OFF) {
+		return FL_COOKIE_NONE;
+	}
+	const uint32_t now = (uint32_t)f->now.wall_s; /* RFC 9018 4.3: serial arithmetic */
+	const enum fl_cookie_state s = fl_cookie_check(&q->q, &q->client, &f->cookies, now);
+	if (s == FL_COOKIE_INVALID) {
+		FL_COUNT_ADD(f->self.counters, cookies_bad, 1);
+	}
+	fl_cookie_make(&q->q, &q->client, &f->cookies, now, q->cookie);
+	q->opts.cookie = q->cookie;
+	q->opts.cookie_len = FL_COOKIE_LEN;
+	return s;
+}
+
+static enum step slip(struct query *q)
+{
+	struct fl_writer w = fl_writer_init(q->out, q->cap);
+	fl_reply_begin(&w, &q->q, FL_FLAG_TC, FL_RCODE_NOERROR);
+	fl_reply_write_opt(&w, &q->q, &q->opts, FL_RCODE_NOERROR);
+	q->out_len = w.err == FL_OK ? w.len : 0;
+	return q->out_len > 0 ? STEP_ANSWER : STEP_DROP;
+}
+
+/* Who asks, how often, and with which cookie. */
+static enum step screen(struct query *q)
+{
+	struct front *f = q->front;
+	if (!fl_access_allows(f->access, &q->client)) {
+		FL_COUNT_ADD(f->self.counters, refused_access, 1);
+		return refuse(q, FL_RCODE_REFUSED, FL_REASON_PROHIBITED);
+	}
+	const enum fl_cookie_state cookie = take_cookie(q);
+	if (is_tcp(q) || cookie == FL_COOKIE_VALID) {
+		return STEP_NEXT; /* the address is proven */
+	}
+	if (f->self.config->cookies == FL_COOKIES_REQUIRED && q->q.cookie_len > 0) {
+		return refuse(q, FL_RCODE_BADCOOKIE, FL_REASON_NONE);
+	}
+	if (f->per_client != NULL) {
+		const enum fl_rate r =
+			fl_ratelimit_take(f->per_client, &q->client, f->now.boot_ns);
+		if (r != FL_RATE_PASS) {
+			FL_COUNT_ADD(f->self.counters, rate_limited, 1);
+			return r == FL_RATE_SLIP ? slip(q) : STEP_DROP;
+		}
+	}
+	if (f->self.config->cookies == FL_COOKIES_REQUIRED) {
+		return slip(q); /* no cookie at all: over TCP the address can be proven */
+	}
+	return STEP_NEXT;
+}
+
+static enum step local(struct query *q)
+{
+	q->out_len =
+		fl_local_reply(q->front->local, &q->q, q->key.name, &q->opts, q->out, q->cap);
+	if (q->out_len == 0) {
+		return STEP_NEXT;
+	}
+	FL_COUNT_ADD(q->front->self.counters, answers_local, 1);
+	return STEP_ANSWER;
+}
+
+size_t fl__front_reply_record(struct query *q, const struct fl_record *r, uint32_t age_s)
+{
+	struct fl_counters *c = q->front->self.counters;
+	const size_t n = fl_record_reply(r, age_s, UINT32_MAX, &q->q, &q->opts, q->out, q->cap);
+	if (n >= FL_HEADER_SIZE) {
+		FL_COUNT_ADD(c, answers_failed,
+			     (q->out[3] & FL_FLAG_RCODE) == FL_RCODE_SERVFAIL);
+		FL_COUNT_ADD(c, answers_truncated, (q->out[2] & (FL_FLAG_TC >> 8)) != 0);
+	}
+	return n;
+}
+
+/* A zone that was flushed after this record was stored? The keeper's sweep may not have come by
+ * yet. */
+static bool is_flushed(const struct front *f, const struct fl_record *r)
+{
+	const struct fl_generations *g = f->self.generations;
+	const uint32_t n = __atomic_load_n(&g->rules_used, __ATOMIC_ACQUIRE);
+	for (uint32_t i = 0; i < n && i < FL_FLUSH_RULES; i++) {
+		const struct fl_flush_rule *rule = &g->rule[i];
+		if (rule->used && r->h.boot_id == f->now.boot_id &&
+		    r->h.boot_ns <= rule->before_ns &&
+		    fl_name_is_under(r->name, rule->suffix)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static enum step cached(struct query *q)
+{
+	struct front *f = q->front;
+	struct fl_counters *c = f->self.counters;
+	struct fl_record r;
+	if (f->has_sketch) {
+		fl_sketch_touch(&f->sketch, q->key.hash);
+	}
+	if (f->cache == NULL) {
+		FL_COUNT_ADD(c, cache_misses, 1);
+		return STEP_NEXT;
+	}
+	const enum fl_err err = fl_cache_find(f->cache, &q->key, &r);
+	if (err != FL_OK) {
+		FL_COUNT_ADD(c, cache_misses, 1);
+		FL_COUNT_ADD(c, cache_damaged, err == FL_ECORRUPT || err == FL_EVERSION);
+		return STEP_NEXT;
+	}
+	const uint32_t age_s = fl_record_age_s(&r, f->now);
+	if (age_s >= r.h.ttl_s || is_flushed(f, &r)) {
+		FL_COUNT_ADD(c, cache_expired, 1);
+		return STEP_NEXT;
+	}
+	q->out_len = fl__front_reply_record(q, &r, age_s);
+	FL_COUNT_ADD(c, cache_hits, 1);
+	FL_COUNT_ADD(c, answers_cached, 1);
+	return q->out_len > 0 ? STEP_ANSWER : STEP_DROP;
+}
+
+/* The only stage that waits: taken up again in pending.c when the resolver has answered. */
+static enum step resolve(struct query *q)
+{
+	enum fl_reason why = FL_REASON_FAILED;
+	if ((q->q.flags & FL_FLAG_RD) == 0) {
+		FL_COUNT_ADD(q->front->self.counters, refused_recursion, 1);
+		return refuse(q, FL_RCODE_REFUSED, FL_REASON_NOT_AUTHORITATIVE);
+	}
+	if (fl__pending_wait(q, &why)) {
+		return STEP_WAIT;
+	}
+	FL_COUNT_ADD(q->front->self.counters, answers_failed, 1);
+	return refuse(q, FL_RCODE_SERVFAIL, why);
+}
+
+static enum step (*const stages[])(struct query *) = {
+	screen,  /* access, rate limit, cookie   may DROP or ANSWER */
+	local,   /* names that are ours          may ANSWER */
+	cached,  /* LMDB                         may ANSWER */
+	resolve, /* the only one that WAITs */
+};
+
+size_t fl__front_serve(struct front *f, const uint8_t *message, size_t len,
+		       const struct way_back *way, const struct fl_addr *client, uint8_t *out,
+		       size_t cap, bool *waits)
+{
+	struct query q;
+	q.front = f;
+	q.client = *client;
+	q.way = *way;
+	q.out = out;
+	q.cap = cap;
+	q.out_len = 0;
+	const enum fl_question_kind kind = fl_question_parse(message, len, &q.q);
+	fl__front_reply_opts(&q, false);
+	enum step step = understand(&q, kind);
+	if (step == STEP_NEXT) {
+		fl_cache_key_init(&q.key, f->secret, fl_question_name(&q.q), q.q.name_len,
+				  q.q.qtype, q.q.qclass);
+	}
+	for (size_t i = 0; step == STEP_NEXT && i < FL_COUNT(stages); i++) {
+		step = stages[i](&q);
+	}
+	*waits = step == STEP_WAIT;
+	return step == STEP_ANSWER ? q.out_len : 0;
+}
+
+void fl__front_send(const struct way_back *way, const uint8_t *reply, size_t len)
+{
+	if (way->listener == NULL) {
+		return; /* it was asked on a socket that is gone */
+	}
+	if (way->listener->tcp != NULL) {
+		fl_tcp_send(way->listener->tcp, way->conn, reply, len);
+	} else if (len > 0 && fl_udp_send(way->listener->udp, &way->udp, reply, len) != FL_OK) {
+		FL_COUNT_ADD(way->listener->front->self.counters, dropped_overload, 1);
+	}
+}

@@ -1,0 +1,172 @@
+/* The resolvers, seen from a front. */
+#include "fairlead/base/clock.h"
+#include "front.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { JOB_MAX_AGE_S = 60 }; /* an engine answers or gives up long before */
+
+void fl__upstream_ask(struct front *f, struct job *j)
+{
+	struct upstream *u = &f->up[j->resolver];
+	struct fl_frame q = fl_frame_init(FL_FRAME_QUESTION);
+	uint8_t packet[FL_NAME_MAX + 4];
+	struct fl_writer w = fl_writer_init(packet, sizeof(packet));
+	fl_writer_octets(&w, j->key.name, j->key.name_len);
+	fl_writer_u16(&w, j->key.qtype);
+	fl_writer_u16(&w, j->key.qclass);
+	j->asked_ns = fl_clock_boot_ns();
+	q.h.job_id = j->id;
+	q.h.deadline_ns = j->asked_ns + (uint64_t)FL_FRONT_DEADLINE_MS * FL_MS_NS;
+	q.h.generation = fl_generation_of(f->self.generations, j->key.hash);
+	q.h.flags = j->again ? FL_FRAME_AGAIN : 0;
+	q.h.packet_len = (uint32_t)w.len;
+	q.packet = packet;
+	/* Not sent (no connection, a full queue): the job stays, and is asked when
+	 * there is one again, or its clients' deadlines end it. */
+	if (u->channel == NULL || fl_channel_send(u->channel, &q) != FL_OK) {
+		j->asked_ns = 0;
+	}
+}
+
+static void answered(struct front *f, struct job *j, const struct fl_frame *a)
+{
+	struct fl_record r;
+	size_t len;
+	struct fl_record_source src = { .packet = a->h.packet_len > 0 ? a->packet : NULL,
+					.packet_len = a->h.packet_len,
+					.verdict = (enum fl_verdict)a->h.verdict,
+					.reason = (enum fl_reason)a->h.reason,
+					.ede = a->h.ede,
+					.text = a->text,
+					.text_len = a->h.text_len,
+					.failures = 1 };
+	const struct fl_moment now = fl_moment_now(f->self.welcome.boot_id);
+	enum fl_err err = fl_record_encode(&j->key, &src, &f->limits, now, f->record,
+					   sizeof(f->record), &len);
+	if (err == FL_OK) {
+		err = fl_record_view(f->record, len, &j->key, &r);
+	}
+	if (err != FL_OK) {
+		FL_COUNT_ADD(f->self.counters, ipc_refused, 1);
+		fl__pending_failed(f, j, FL_REASON_INVALID_DATA);
+		return;
+	}
+	FL_COUNT_ADD(f->self.counters, limit_zone, a->h.reason == FL_REASON_LIMIT_ZONE);
+	FL_COUNT_ADD(f->self.counters, limit_resolver, a->h.reason == FL_REASON_LIMIT_RESOLVER);
+	fl__pending_answered(f, j, &r);
+}
+
+static void on_frame(void *arg, struct fl_channel *ch, const struct fl_frame *fr, int *fds,
+		     unsigned n_fds)
+{
+	struct upstream *u = arg;
+	struct front *f = u->front;
+	(void)ch;
+	(void)fds;
+	(void)n_fds;
+	if (fr->h.kind != FL_FRAME_ANSWER) {
+		FL_COUNT_ADD(f->self.counters, ipc_refused, 1);
+		return;
+	}
+	struct job *j = fl__pending_find(f, fr->h.job_id);
+	if (j == NULL || j->resolver != u->index) {
+		return; /* asked by the front that stood here before us, or not its shard */
+	}
+	answered(f, j, fr);
+}
+
+static void on_closed(void *arg, struct fl_channel *ch);
+
+static enum fl_err connect_to(struct upstream *u)
+{
+	struct front *f = u->front;
+	char name[32];
+	int fd;
+	snprintf(name, sizeof(name), "resolver.%u", u->index);
+	enum fl_err err = fl_channel_connect(f->self.token, name, &fd);
+	if (err != FL_OK) {
+		return err;
+	}
+	const struct fl_channel_options o = { .loop = f->self.loop,
+					      .fd = fd,
+					      .frame = on_frame,
+					      .closed = on_closed,
+					      .arg = u,
+					      .counters = f->self.counters };
+	if ((err = fl_channel_open(&o, &u->channel)) != FL_OK) {
+		close(fd);
+		return err;
+	}
+	struct fl_frame hello = fl_frame_init(FL_FRAME_HELLO);
+	hello.h.role = FL_ROLE_FRONT;
+	hello.h.index = (uint16_t)f->self.welcome.index;
+	return fl_channel_send(u->channel, &hello);
+}
+
+/* The resolver died with what it was asked: each question is asked once more. */
+static void on_closed(void *arg, struct fl_channel *ch)
+{
+	struct upstream *u = arg;
+	struct front *f = u->front;
+	fl_channel_free(ch);
+	u->channel = NULL;
+	if (connect_to(u) != FL_OK) {
+		return; /* tried again by the sweep */
+	}
+	struct fl_list twice;
+	fl_list_init(&twice);
+	for (struct fl_list *at = u->jobs.next, *next = at->next; at != &u->jobs;
+	     at = next, next = at->next) {
+		struct job *j = FL_CONTAINER(at, struct job, in_upstream);
+		if (j->again) {
+			fl_list_remove(at);
+			fl_list_append(&twice, at);
+			continue;
+		}
+		j->again = true;
+		FL_COUNT_ADD(f->self.counters, asked_again, 1);
+		fl__upstream_ask(f, j);
+	}
+	while (!fl_list_empty(&twice)) {
+		struct job *j = FL_CONTAINER(twice.next, struct job, in_upstream);
+		fl__pending_failed(f, j, FL_REASON_RESOLVER_LOST);
+	}
+}
+
+enum fl_err fl__upstream_start(struct front *f)
+{
+	for (unsigned i = 0; i < f->self.welcome.resolvers; i++) {
+		struct upstream *u = &f->up[i];
+		u->front = f;
+		u->index = i;
+		fl_list_init(&u->jobs);
+		const enum fl_err err = connect_to(u);
+		if (err != FL_OK) {
+			return err;
+		}
+	}
+	return FL_OK;
+}
+
+/* Connections that failed, questions that were not sent, and jobs that nobody will answer. */
+void fl__upstream_retry(struct front *f)
+{
+	const uint64_t now = fl_clock_boot_ns();
+	for (unsigned i = 0; i < f->self.welcome.resolvers; i++) {
+		struct upstream *u = &f->up[i];
+		if (u->channel == NULL && connect_to(u) != FL_OK) {
+			continue;
+		}
+		for (struct fl_list *at = u->jobs.next, *next = at->next; at != &u->jobs;
+		     at = next, next = at->next) {
+			struct job *j = FL_CONTAINER(at, struct job, in_upstream);
+			if (j->asked_ns == 0) {
+				fl__upstream_ask(f, j);
+			} else if (now - j->asked_ns > JOB_MAX_AGE_S * FL_S_NS) {
+				fl__pending_failed(f, j, FL_REASON_FAILED);
+			}
+		}
+	}
+}

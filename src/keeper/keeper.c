@@ -1,0 +1,222 @@
+/* The keeper's life: its file, its resolvers, its second hand. */
+#include "fairlead/keeper/keeper.h"
+
+#include "fairlead/base/clock.h"
+#include "keeper.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+/* --- connections --- */
+
+static void drop_peer(struct peer *p)
+{
+	fl_channel_free(p->channel);
+	p->channel = NULL;
+	p->greeted = false;
+}
+
+static void on_frame(void *arg, struct fl_channel *ch, const struct fl_frame *f, int *fds,
+		     unsigned n_fds)
+{
+	struct peer *p = arg;
+	struct keeper *k = p->keeper;
+	(void)ch;
+	(void)fds;
+	(void)n_fds;
+	if (!p->greeted && f->h.kind == FL_FRAME_HELLO && f->h.role == FL_ROLE_RESOLVER &&
+	    f->h.index < k->self.welcome.resolvers) {
+		p->greeted = true;
+		p->index = f->h.index;
+		return;
+	}
+	if (!p->greeted || f->h.kind != FL_FRAME_STORE) {
+		FL_COUNT_ADD(k->self.counters, ipc_refused, 1);
+		drop_peer(p);
+		return;
+	}
+	fl__keeper_store(k, p, f);
+}
+
+static void on_closed(void *arg, struct fl_channel *ch)
+{
+	(void)ch;
+	drop_peer(arg);
+}
+
+static struct peer *free_peer(struct keeper *k)
+{
+	for (unsigned i = 0; i < FL_KEEPER_PEERS; i++) {
+		if (k->peer[i].channel == NULL) {
+			return &k->peer[i];
+		}
+	}
+	return NULL;
+}
+
+static void on_accept(uv_poll_t *h, int status, int events)
+{
+	struct keeper *k = h->data;
+	int fd;
+	(void)status;
+	(void)events;
+	const enum fl_err err = fl_channel_accept(k->listen_fd, &fd);
+	if (err == FL_EDENIED) {
+		FL_COUNT_ADD(k->self.counters, ipc_refused, 1);
+	}
+	if (err != FL_OK) {
+		return;
+	}
+	struct peer *p = free_peer(k);
+	const struct fl_channel_options o = { .loop = k->self.loop,
+					      .fd = fd,
+					      .frame = on_frame,
+					      .closed = on_closed,
+					      .arg = p,
+					      .counters = k->self.counters };
+	if (p == NULL || fl_channel_open(&o, &p->channel) != FL_OK) {
+		FL_COUNT_ADD(k->self.counters, ipc_refused, 1);
+		close(fd);
+		return;
+	}
+	p->keeper = k;
+}
+
+/* --- the file --- */
+
+static void open_cache(struct keeper *k, int folder_fd)
+{
+	const struct fl_cache_options o = { .folder_fd = folder_fd,
+					    .map_bytes = k->self.config->cache.size,
+					    .writer = true };
+	fl__keeper_commit(k);
+	fl_cache_close(k->cache);
+	k->cache = NULL;
+	const enum fl_err err = fl_cache_open(&o, &k->cache);
+	if (err == FL_OK) {
+		struct fl_cache_stats s;
+		if (fl_cache_stats(k->cache, &s) == FL_OK) {
+			fl_log(FL_LOG_INFO, "cache open: %llu records, %llu of %llu MiB used",
+			       (unsigned long long)s.entries,
+			       (unsigned long long)s.bytes_used >> 20,
+			       (unsigned long long)s.bytes_max >> 20);
+		}
+		fl_role_say(&k->self, FL_CONTROL_CACHE_READY, FL_OK, "");
+		return;
+	}
+	/* the supervisor decides: a new generation, or a folder elsewhere */
+	fl_role_say(&k->self, FL_CONTROL_CACHE_BAD, err, fl_err_text(err));
+}
+
+static void on_second(uv_timer_t *t)
+{
+	struct keeper *k = t->data;
+	struct fl_cache_stats s;
+	if (k->cache == NULL) {
+		return;
+	}
+	const int cleared = fl_cache_check_readers(k->cache);
+	FL_COUNT_ADD(k->self.counters, readers_cleared, cleared > 0 ? cleared : 0);
+	if (fl_cache_stats(k->cache, &s) == FL_OK) {
+		__atomic_store_n(&k->self.counters->cache_entries, s.entries, __ATOMIC_RELAXED);
+		__atomic_store_n(&k->self.counters->cache_bytes, s.bytes_used,
+				 __ATOMIC_RELAXED);
+	}
+}
+
+/* --- what the supervisor tells --- */
+
+static void take_listener(struct keeper *k, int *fds, unsigned n_fds)
+{
+	if (n_fds != 1 || k->listen_fd >= 0) {
+		return;
+	}
+	k->listen_fd = fds[0];
+	fds[0] = -1;
+	uv_poll_init(k->self.loop, &k->accepting, k->listen_fd);
+	k->accepting.data = k;
+	uv_poll_start(&k->accepting, UV_READABLE, on_accept);
+}
+
+static void take_sketch(struct keeper *k, unsigned index, int *fds, unsigned n_fds)
+{
+	void *at;
+	const size_t size = k->self.welcome.sketch_bytes;
+	if (n_fds != 1 || index >= FL_KEEPER_FRONTS ||
+	    fl_shm_map(fds[0], size, false, &at) != FL_OK) {
+		return;
+	}
+	k->sketch[index] = fl_sketch_over(at, size);
+	if (k->n_sketches <= index) {
+		k->n_sketches = index + 1;
+	}
+}
+
+static void on_drained(uv_timer_t *t)
+{
+	struct keeper *k = t->data;
+	fl__keeper_commit(k);
+	fl_cache_close(k->cache);
+	k->cache = NULL;
+	fl_role_end(&k->self, FL_EXIT_OK);
+}
+
+/* What the resolvers sent before they ended waits in the sockets: the loop gets time to read
+ * it. */
+static void drain(struct keeper *k)
+{
+	uv_timer_start(&k->second, on_drained, FL_KEEPER_DRAIN_MS, 0);
+}
+
+static void told(void *arg, const struct fl_frame *f, int *fds, unsigned n_fds)
+{
+	struct keeper *k = arg;
+	switch (f->h.flags) {
+	case FL_CONTROL_ACCEPT:
+		take_listener(k, fds, n_fds);
+		break;
+	case FL_CONTROL_SKETCH:
+		take_sketch(k, f->h.index, fds, n_fds);
+		break;
+	case FL_CONTROL_CACHE:
+		if (n_fds == 1) {
+			open_cache(k, fds[0]);
+		}
+		break;
+	case FL_CONTROL_START:
+		if (fl_role_confine(&k->self) == FL_OK) {
+			fl_role_say(&k->self, FL_CONTROL_READY, FL_OK, "");
+		}
+		break;
+	case FL_CONTROL_DRAIN:
+		drain(k);
+		break;
+	default:
+		FL_COUNT_ADD(k->self.counters, ipc_refused, 1);
+		break;
+	}
+}
+
+int fl_keeper_main(void)
+{
+	struct keeper *k = calloc(1, sizeof(*k));
+	if (k == NULL) {
+		return FL_EXIT_RUNTIME;
+	}
+	k->listen_fd = -1;
+	k->self.told = told;
+	k->self.arg = k;
+	if (fl_role_begin(&k->self) != FL_OK) {
+		return FL_EXIT_RUNTIME;
+	}
+	const struct fl_config *c = k->self.config;
+	k->limits = (struct fl_record_limits){ .min_ttl_s = c->cache.min_ttl_s,
+					       .max_ttl_s = c->cache.max_ttl_s,
+					       .negative_ttl_s = c->cache.negative_ttl_s,
+					       .bogus_ttl_s = FL_KEEPER_BOGUS_TTL_S };
+	uv_timer_init(k->self.loop, &k->commit);
+	uv_timer_init(k->self.loop, &k->second);
+	k->commit.data = k->second.data = k;
+	uv_timer_start(&k->second, on_second, 1000, 1000);
+	return fl_role_run(&k->self);
+}

@@ -1,0 +1,53 @@
+/* Inside the keeper: connections in keeper.c, what becomes of an answer in store.c. */
+#ifndef FL_KEEPER_PRIVATE_H
+#define FL_KEEPER_PRIVATE_H
+
+#include "fairlead/cache/cache.h"
+#include "fairlead/cache/sketch.h"
+#include "fairlead/ipc/role.h"
+
+#include <uv.h>
+
+enum {
+	FL_KEEPER_PEERS =
+		128, /* resolvers, and the ones that replace them before they are gone */
+	FL_KEEPER_FRONTS = 64,
+	FL_KEEPER_COMMIT_RECORDS = 1000,
+	FL_KEEPER_COMMIT_MS = 1000, /* from the first record on */
+	FL_KEEPER_DRAIN_MS = 50,
+	FL_KEEPER_EVICT_STEPS = 128, /* records looked at for one stored, while over the mark */
+	FL_KEEPER_BOGUS_TTL_S = 60,
+	FL_KEEPER_FAILURE_MEMORY_S = 600 /* a failure after that is the first again */
+};
+
+struct keeper;
+
+struct peer { /* a resolver's connection */
+	struct keeper *keeper;
+	struct fl_channel *channel; /* NULL: unused */
+	bool greeted;
+	unsigned index; /* which resolver; its shard is what it may store */
+};
+
+struct keeper {
+	struct fl_role_self self;
+	struct fl_cache *cache; /* NULL: nothing is stored */
+	struct fl_record_limits limits;
+	struct fl_sketch sketch[FL_KEEPER_FRONTS];
+	unsigned n_sketches;
+	struct peer peer[FL_KEEPER_PEERS];
+	int listen_fd;
+	bool confined;
+	uv_poll_t accepting;
+	uv_timer_t commit, second;
+	uint64_t changed[FL_KEEPER_COMMIT_RECORDS]; /* key hashes put and not yet committed */
+	unsigned n_changed;
+	struct fl_log_gate write_gate;
+	uint8_t record[FL_RECORD_MAX];
+};
+
+/* store.c */
+void fl__keeper_store(struct keeper *k, const struct peer *from, const struct fl_frame *f);
+void fl__keeper_commit(struct keeper *k);
+
+#endif

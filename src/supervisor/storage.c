@@ -1,0 +1,205 @@
+/* Shared segments, and where the cache lies. */
+#include "fairlead/base/clock.h"
+#include "fairlead/cache/cache.h"
+#include "fairlead/cache/sketch.h"
+#include "supervisor.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum { RENEW_PAUSE_S = 10 };
+
+static enum fl_err make_child_segments(struct supervisor *s, struct child *c)
+{
+	void *at;
+	enum fl_err err = fl_shm_make("fairlead-counters", sizeof(*c->counters),
+				      &c->counters_write, &c->counters_read);
+	if (err == FL_OK) {
+		err = fl_shm_map(c->counters_read, sizeof(*c->counters), false, &at);
+	}
+	if (err != FL_OK) {
+		return err;
+	}
+	c->counters = at;
+	if (c->role == FL_ROLE_FRONT) {
+		err = fl_shm_make("fairlead-sketch", s->welcome.sketch_bytes, &c->sketch_write,
+				  &c->sketch_read);
+	}
+	return err;
+}
+
+enum fl_err fl__storage_make_segments(struct supervisor *s)
+{
+	void *at;
+	s->welcome.sketch_bytes = fl_sketch_bytes(s->config->cache.size);
+	enum fl_err err =
+		fl_shm_make("fairlead-mode", sizeof(*s->mode), &s->mode_write, &s->mode_read);
+	if (err == FL_OK) {
+		err = fl_shm_map(s->mode_write, sizeof(*s->mode), true, &at);
+	}
+	if (err == FL_OK) {
+		s->mode = at;
+		s->mode->boot_id = s->welcome.boot_id;
+		err = fl_shm_make("fairlead-generations", sizeof(struct fl_generations),
+				  &s->generations_write, &s->generations_read);
+	}
+	for (unsigned i = 0; err == FL_OK && i < s->n_children; i++) {
+		err = make_child_segments(s, &s->child[i]);
+	}
+	if (err != FL_OK) {
+		fl_log(FL_LOG_ERROR, "cannot make shared memory: %s", strerror(errno));
+	}
+	return err;
+}
+
+/* --- the cache --- */
+
+/* Will the file fit? It is preallocated: what it has already counts. */
+static bool has_room(const struct supervisor *s, int generation_fd)
+{
+	struct statvfs v;
+	struct stat st;
+	uint64_t have = 0;
+	if (fstatvfs(generation_fd, &v) != 0 || faccessat(generation_fd, ".", W_OK, 0) != 0) {
+		return false;
+	}
+	if (fstatat(generation_fd, "data.mdb", &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		have = (uint64_t)st.st_blocks * 512;
+	}
+	return have + (uint64_t)v.f_bavail * v.f_frsize >= s->config->cache.size;
+}
+
+static enum fl_err open_in(struct supervisor *s, const char *folder, bool renew, char *problem,
+			   size_t size)
+{
+	unsigned generation;
+	int fd;
+	enum fl_err err = fl_cache_folder_open(folder, renew, &fd, &generation, problem, size);
+	if (err != FL_OK) {
+		return err;
+	}
+	if (!has_room(s, fd)) {
+		close(fd);
+		snprintf(problem, size,
+			 "%s has no room for cache.size (%llu MiB), or is read-only", folder,
+			 (unsigned long long)s->config->cache.size >> 20);
+		return FL_ENOSPACE;
+	}
+	if (s->generation_fd >= 0) {
+		close(s->generation_fd);
+	}
+	s->generation_fd = fd;
+	return FL_OK;
+}
+
+static enum fl_err open_base(struct supervisor *s, const char *folder)
+{
+	const int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		return FL_ESYSTEM;
+	}
+	s->folder_fd = fd;
+	snprintf(s->folder, sizeof(s->folder), "%s", folder);
+	return FL_OK;
+}
+
+/* A cache that lives in memory: lost at a restart of the box or of this program, but there. */
+static enum fl_err open_memory(struct supervisor *s)
+{
+	char problem[512], folder[] = "/dev/shm/fairlead-XXXXXX";
+	if (mkdtemp(folder) == NULL) {
+		return FL_ESYSTEM;
+	}
+	s->folder_is_memory = true;
+	enum fl_err err = open_in(s, folder, false, problem, sizeof(problem));
+	return err == FL_OK ? open_base(s, folder) : err;
+}
+
+enum fl_err fl__storage_open_cache(struct supervisor *s)
+{
+	char problem[512] = "";
+	s->generation_fd = s->folder_fd = -1;
+	enum fl_err err = open_in(s, s->config->cache.folder, false, problem, sizeof(problem));
+	if (err == FL_OK) {
+		err = open_base(s, s->config->cache.folder);
+	}
+	if (err == FL_OK) {
+		return FL_OK;
+	}
+	fl_log(FL_LOG_ERROR,
+	       "no cache on disk: %s; using memory until this is mended and fairleadd "
+	       "restarted",
+	       problem[0] != '\0' ? problem : strerror(errno));
+	if ((err = open_memory(s)) != FL_OK) {
+		fl_log(FL_LOG_ERROR,
+		       "no cache in memory either; every answer will come from the resolvers");
+	}
+	return FL_OK;
+}
+
+void fl__storage_renew_cache(struct supervisor *s, const char *why)
+{
+	char problem[512] = "";
+	const uint64_t now = fl_clock_boot_ns();
+	if (s->folder_fd < 0 ||
+	    (s->renewed_ns != 0 && now - s->renewed_ns < RENEW_PAUSE_S * FL_S_NS)) {
+		return; /* several roles report one damage */
+	}
+	s->renewed_ns = now;
+	s->cache_ready = false;
+	if (open_in(s, s->folder, true, problem, sizeof(problem)) != FL_OK) {
+		fl_log(FL_LOG_ERROR, "the cache is damaged (%s) and cannot be rebuilt: %s", why,
+		       problem);
+		return;
+	}
+	fl_log(FL_LOG_WARNING,
+	       "the cache was damaged (%s): a new one is begun, the old one is deleted", why);
+	for (unsigned i = 0; i < s->n_children; i++) {
+		struct child *c = &s->child[i];
+		if (c->role == FL_ROLE_KEEPER && c->alive) {
+			fl__child_tell(c, FL_CONTROL_CACHE, 0, &s->generation_fd);
+		}
+	}
+}
+
+static void delete_below(int dir_fd)
+{
+	DIR *d = fdopendir(dir_fd);
+	if (d == NULL) {
+		close(dir_fd);
+		return;
+	}
+	for (const struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) {
+			continue;
+		}
+		if (unlinkat(dirfd(d), e->d_name, 0) != 0 && errno == EISDIR) {
+			const int sub = openat(dirfd(d), e->d_name,
+					       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			if (sub >= 0) {
+				delete_below(sub);
+			}
+			unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
+		}
+	}
+	closedir(d);
+}
+
+void fl__storage_close(struct supervisor *s)
+{
+	if (!s->folder_is_memory || s->folder[0] == '\0') {
+		return;
+	}
+	const int fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0) {
+		delete_below(fd);
+		rmdir(s->folder);
+	}
+}

@@ -1,0 +1,381 @@
+/* The supervisor's life: start, what roles say, signals, the end. */
+#include "fairlead/supervisor/supervisor.h"
+
+#include "fairlead/base/clock.h"
+#include "supervisor.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+static void say_serving(const struct supervisor *s)
+{
+	char text[FL_ADDR_TEXT_MAX], line[1024];
+	size_t n = 0;
+	for (size_t i = 0; i < s->n_listen && n < sizeof(line); i++) {
+		const int r = snprintf(line + n, sizeof(line) - n, " %s",
+				       fl_addr_format(&s->listen[i].at, text));
+		n += r > 0 ? (size_t)r : 0;
+	}
+	fl_log(FL_LOG_NOTICE, "serving on%s: %u front%s, %u resolver%s", line,
+	       s->config->fronts, s->config->fronts == 1 ? "" : "s", s->config->resolvers,
+	       s->config->resolvers == 1 ? "" : "s");
+	sd_notify(0, "READY=1\nSTATUS=serving");
+}
+
+static unsigned alive(const struct supervisor *s, enum fl_role role)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < s->n_children; i++) {
+		n += s->child[i].role == role && s->child[i].alive;
+	}
+	return n;
+}
+
+static void tell_role(struct supervisor *s, enum fl_role role, enum fl_control verb,
+		      const int *fd)
+{
+	for (unsigned i = 0; i < s->n_children; i++) {
+		if (s->child[i].role == role && s->child[i].alive) {
+			fl__child_tell(&s->child[i], verb, 0, fd);
+		}
+	}
+}
+
+/* --- the end: fronts first, then who they asked, last who stores --- */
+
+static void go_on_stopping(struct supervisor *s)
+{
+	static const enum fl_role order[] = { FL_ROLE_FRONT, FL_ROLE_RESOLVER, FL_ROLE_KEEPER };
+	for (size_t i = 0; i < FL_COUNT(order); i++) {
+		if (alive(s, order[i]) > 0) {
+			tell_role(s, order[i], FL_CONTROL_DRAIN, NULL);
+			return;
+		}
+	}
+	uv_stop(&s->loop);
+}
+
+static void on_stop_deadline(uv_timer_t *t)
+{
+	struct supervisor *s = t->data;
+	for (unsigned i = 0; i < s->n_children; i++) {
+		if (s->child[i].alive) {
+			fl_log(FL_LOG_WARNING, "%s did not end in time; killed",
+			       s->child[i].name);
+			fl__child_kill(&s->child[i], SIGKILL);
+		}
+	}
+}
+
+static void stop(struct supervisor *s, int exit_code)
+{
+	if (s->state == SUP_STOPPING) {
+		return;
+	}
+	s->state = SUP_STOPPING;
+	s->exit_code = exit_code;
+	s->mode->draining = 1;
+	sd_notify(0, "STOPPING=1");
+	for (unsigned i = 0; i < s->n_children; i++) {
+		uv_timer_stop(&s->child[i].restart);
+	}
+	uv_timer_start(&s->stop, on_stop_deadline, FL_STOP_MS * FL_SLOWNESS, 0);
+	go_on_stopping(s);
+}
+
+/* --- what roles say --- */
+
+static bool all_ready(const struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->n_children; i++) {
+		if (!s->child[i].ready) {
+			return false;
+		}
+	}
+	return s->cache_ready || s->generation_fd < 0;
+}
+
+static void check_serving(struct supervisor *s)
+{
+	if (s->state == SUP_STARTING && all_ready(s)) {
+		s->state = SUP_SERVING;
+		say_serving(s);
+	}
+}
+
+static void on_failed(struct child *c, const struct fl_frame *f)
+{
+	struct supervisor *s = c->sup;
+	fl_log(FL_LOG_ERROR, "%s cannot start: %.*s", c->name, (int)f->h.text_len, f->text);
+	if (s->state == SUP_STARTING) {
+		stop(s, f->h.index == FL_EXIT_CONFIG ? FL_EXIT_CONFIG : FL_EXIT_RUNTIME);
+	}
+}
+
+static void on_cache_bad(struct child *c, const struct fl_frame *f)
+{
+	struct supervisor *s = c->sup;
+	char why[FL_REASON_TEXT_MAX + 1];
+	snprintf(why, sizeof(why), "%.*s", (int)f->h.text_len, f->text);
+	if (f->h.index == FL_ECORRUPT || f->h.index == FL_EVERSION ||
+	    f->h.index == FL_EMALFORMED) {
+		fl__storage_renew_cache(s, why);
+		return;
+	}
+	fl_log(FL_LOG_ERROR,
+	       "%s cannot use the cache in %s: %s; answers come from the resolvers", c->name,
+	       s->folder, why);
+	if (c->role == FL_ROLE_KEEPER && s->generation_fd >= 0) {
+		close(s->generation_fd);
+		s->generation_fd = -1; /* served without one */
+	}
+}
+
+void fl__sup_heard(struct child *c, const struct fl_frame *f)
+{
+	struct supervisor *s = c->sup;
+	if (f->h.kind != FL_FRAME_CONTROL) {
+		fl_log(FL_LOG_ERROR, "%s spoke out of turn; ending it", c->name);
+		fl__child_kill(c, SIGKILL);
+		return;
+	}
+	switch (f->h.flags) {
+	case FL_CONTROL_READY:
+		c->ready = c->was_ready = true;
+		c->quick_deaths = 0;
+		fl_log(FL_LOG_INFO, "%s ready after %llu ms, pid %d", c->name,
+		       (unsigned long long)((fl_clock_boot_ns() - c->started_ns) / FL_MS_NS),
+		       uv_process_get_pid(&c->process));
+		break;
+	case FL_CONTROL_CACHE_READY:
+		if (c->role == FL_ROLE_KEEPER) {
+			s->cache_ready = true;
+			tell_role(s, FL_ROLE_FRONT, FL_CONTROL_CACHE, &s->generation_fd);
+		}
+		break;
+	case FL_CONTROL_CACHE_BAD:
+		on_cache_bad(c, f);
+		break;
+	case FL_CONTROL_FAILED:
+		on_failed(c, f);
+		break;
+	default:
+		fl_log(FL_LOG_ERROR, "%s said what no role says; ending it", c->name);
+		fl__child_kill(c, SIGKILL);
+		break;
+	}
+	check_serving(s);
+}
+
+/* A damaged file shows as a crash of who reads it: two within 10 s, and it is given up. */
+static void suspect_cache(struct child *c, int signal)
+{
+	struct supervisor *s = c->sup;
+	const uint64_t now = fl_clock_boot_ns();
+	if (c->role == FL_ROLE_RESOLVER ||
+	    (signal != SIGBUS && signal != SIGSEGV && signal != SIGABRT)) {
+		return;
+	}
+	if (s->bad_death_ns != 0 && now - s->bad_death_ns < 10 * FL_S_NS) {
+		fl__storage_renew_cache(s, "two processes that use it crashed within 10 s");
+	}
+	s->bad_death_ns = now;
+}
+
+void fl__sup_child_gone(struct child *c, int64_t status, int signal)
+{
+	struct supervisor *s = c->sup;
+	if (s->state == SUP_STOPPING) {
+		go_on_stopping(s);
+		return;
+	}
+	if (signal != 0) {
+		fl_log(FL_LOG_ERROR, "%s died: signal %d (%s)", c->name, signal,
+		       strsignal(signal));
+	} else {
+		fl_log(FL_LOG_ERROR, "%s ended with status %lld", c->name, (long long)status);
+	}
+	suspect_cache(c, signal);
+	fl__child_start_again(c);
+}
+
+/* --- signals and timers --- */
+
+static void on_end_signal(uv_signal_t *h, int signum)
+{
+	(void)signum;
+	stop(h->data, FL_EXIT_OK);
+}
+
+static void on_hangup(uv_signal_t *h, int signum)
+{
+	(void)h;
+	(void)signum;
+	fl_log(FL_LOG_NOTICE,
+	       "SIGHUP: the configuration is read at start only; restart to change it");
+}
+
+static void log_counters(uv_signal_t *h, int signum)
+{
+	const struct supervisor *s = h->data;
+	(void)signum;
+	for (unsigned i = 0; i < s->n_children; i++) {
+		const struct child *c = &s->child[i];
+#define X(counter, help)                                                        \
+	if (c->counters->counter != 0) {                                        \
+		fl_log(FL_LOG_NOTICE, "counter %s: " #counter "=%llu", c->name, \
+		       (unsigned long long)c->counters->counter);               \
+	}
+		FL_COUNTERS(X)
+		X(in_flight, "")
+		X(cache_entries, "")
+		X(cache_bytes, "")
+#undef X
+	}
+	fl_log(FL_LOG_NOTICE, "counters end");
+}
+
+static void on_watch(uv_timer_t *t)
+{
+	fl__child_watch(t->data);
+	sd_notify(0, "WATCHDOG=1");
+}
+
+static enum fl_err watch_signals(struct supervisor *s)
+{
+	struct {
+		uv_signal_t *handle;
+		int number;
+		uv_signal_cb cb;
+	} want[] = { { &s->sigterm, SIGTERM, on_end_signal },
+		     { &s->sigint, SIGINT, on_end_signal },
+		     { &s->sighup, SIGHUP, on_hangup },
+		     { &s->sigusr1, SIGUSR1, log_counters } };
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < FL_COUNT(want); i++) {
+		uv_signal_init(&s->loop, want[i].handle);
+		want[i].handle->data = s;
+		if (uv_signal_start(want[i].handle, want[i].cb, want[i].number) != 0) {
+			return FL_ESYSTEM;
+		}
+	}
+	uv_timer_init(&s->loop, &s->watch);
+	uv_timer_init(&s->loop, &s->stop);
+	s->watch.data = s->stop.data = s;
+	s->last_watch_ns = fl_clock_boot_ns();
+	uv_timer_start(&s->watch, on_watch, FL_WATCH_MS, FL_WATCH_MS);
+	return FL_OK;
+}
+
+/* --- start --- */
+
+static enum fl_err make_secrets(struct supervisor *s)
+{
+	uint64_t random[6];
+	if (getrandom(random, sizeof(random), 0) != sizeof(random)) {
+		return FL_ESYSTEM;
+	}
+	snprintf(s->token, sizeof(s->token), "%016llx%016llx", (unsigned long long)random[0],
+		 (unsigned long long)random[1]);
+	memcpy(s->welcome.seed, &random[2], sizeof(s->welcome.seed));
+	memcpy(s->welcome.cookie, &random[4], sizeof(s->welcome.cookie));
+	s->welcome.boot_id = fl_clock_boot_id();
+	s->welcome.fronts = s->config->fronts;
+	s->welcome.resolvers = s->config->resolvers;
+	return FL_OK;
+}
+
+/* Roles open no files: the effective configuration goes to them as memory. */
+static enum fl_err make_config_memory(struct supervisor *s)
+{
+	const int fd = memfd_create("fairlead-config", MFD_CLOEXEC);
+	FILE *out = fd < 0 ? NULL : fdopen(fcntl(fd, F_DUPFD_CLOEXEC, 0), "w");
+	if (out == NULL) {
+		return FL_ESYSTEM;
+	}
+	const enum fl_err err = fl_config_dump(s->config, out);
+	if (fclose(out) != 0 || err != FL_OK) {
+		return FL_ESYSTEM;
+	}
+	s->config_fd = fd;
+	return FL_OK;
+}
+
+/* As many descriptors as the kernel lets us have: the resolvers' ports need them. */
+static void raise_descriptors(void)
+{
+	struct rlimit r;
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0) {
+		return;
+	}
+	r.rlim_cur = r.rlim_max < 65536 ? r.rlim_max : 65536;
+	if (setrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur < 8192) {
+		fl_log(FL_LOG_WARNING,
+		       "only %llu descriptors are allowed; a busy resolver wants 8,192 (ulimit "
+		       "-n, LimitNOFILE=)",
+		       (unsigned long long)r.rlim_cur);
+	}
+}
+
+static enum fl_err make_children(struct supervisor *s)
+{
+	enum fl_err err = fl__child_init(s, FL_ROLE_KEEPER, 0);
+	for (unsigned i = 0; err == FL_OK && i < s->config->resolvers; i++) {
+		err = fl__child_init(s, FL_ROLE_RESOLVER, i);
+	}
+	for (unsigned i = 0; err == FL_OK && i < s->config->fronts; i++) {
+		err = fl__child_init(s, FL_ROLE_FRONT, i);
+	}
+	return err;
+}
+
+static enum fl_err begin(struct supervisor *s)
+{
+	enum fl_err err;
+	raise_descriptors();
+	if (uv_loop_init(&s->loop) != 0) {
+		return FL_ESYSTEM;
+	}
+	if ((err = make_secrets(s)) != FL_OK || (err = make_config_memory(s)) != FL_OK ||
+	    (err = make_children(s)) != FL_OK || (err = fl__sockets_open(s)) != FL_OK ||
+	    (err = fl__storage_make_segments(s)) != FL_OK ||
+	    (err = fl__storage_open_cache(s)) != FL_OK || (err = watch_signals(s)) != FL_OK) {
+		return err;
+	}
+	for (unsigned i = 0; i < s->n_children; i++) {
+		fl__child_start(&s->child[i]);
+	}
+	return FL_OK;
+}
+
+int fl_supervisor_main(const struct fl_config *config)
+{
+	struct supervisor *s = calloc(1, sizeof(*s));
+	if (s == NULL) {
+		return FL_EXIT_RUNTIME;
+	}
+	s->config = config;
+	s->folder_fd = s->generation_fd = -1;
+	fl_log_init("supervisor", config->log.level, config->log.format);
+	const enum fl_err err = begin(s);
+	if (err != FL_OK) {
+		fl_log(FL_LOG_ERROR, "cannot start: %s", fl_err_text(err));
+		fl__storage_close(s);
+		free(s);
+		return err == FL_EINVALID ? FL_EXIT_CONFIG : FL_EXIT_RUNTIME;
+	}
+	uv_run(&s->loop, UV_RUN_DEFAULT);
+	fl__storage_close(s);
+	fl_log(FL_LOG_NOTICE, "stopped");
+	const int code = s->exit_code;
+	free(s); /* the loop's handles go with the process */
+	return code;
+}

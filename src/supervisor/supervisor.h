@@ -1,0 +1,116 @@
+/*
+ * Inside the supervisor.
+ *
+ *   supervisor.c  its life: start, what roles say, signals, the end
+ *   child.c       one process of a role: executed, told, watched, started again
+ *   sockets.c     the clients' sockets and the listening ends between roles
+ *   storage.c     shared segments, and where the cache lies
+ */
+#ifndef FL_SUPERVISOR_PRIVATE_H
+#define FL_SUPERVISOR_PRIVATE_H
+
+#include "fairlead/base/list.h"
+#include "fairlead/config/config.h"
+#include "fairlead/ipc/channel.h"
+#include "fairlead/ipc/control.h"
+#include "fairlead/ipc/role.h"
+#include "fairlead/ipc/shm.h"
+
+#include <uv.h>
+
+enum {
+	FL_FRONTS_MAX = 64,
+	FL_RESOLVERS_MAX = 32,
+	FL_CHILDREN_MAX = FL_FRONTS_MAX + FL_RESOLVERS_MAX + 1,
+	FL_LISTEN_MAX = 64,
+	FL_WATCH_MS = 250,
+	FL_STOP_MS = 1900,       /* from SIGTERM to the last process gone */
+	FL_START_MAX_S = 30,     /* a role that is not ready by then is started again */
+	FL_DEATHS_A_MINUTE = 20, /* more than these, and starting again waits */
+	FL_BACKOFF_FIRST_MS = 100,
+	FL_BACKOFF_MAX_MS = 10000
+};
+
+#ifdef FL_SANITIZED
+enum { FL_SLOWNESS = 10 }; /* what a sanitizer may cost */
+#else
+enum { FL_SLOWNESS = 1 };
+#endif
+
+struct supervisor;
+
+struct child {
+	struct supervisor *sup;
+	enum fl_role role;
+	unsigned index;
+	char name[32]; /* "front 0" */
+	uv_process_t process;
+	uv_timer_t restart;
+	struct fl_channel *channel;
+	bool alive, ready, was_ready;
+	uint64_t started_ns;
+	unsigned quick_deaths;               /* in a row: before ready, or too many a minute */
+	uint64_t deaths[FL_DEATHS_A_MINUTE]; /* boot clock, a ring */
+	unsigned n_deaths;
+	int counters_write, counters_read;
+	struct fl_counters *counters;
+	int sketch_write, sketch_read; /* fronts; else -1 */
+	int listen_fd;                 /* resolvers, keeper: listening end; else -1 */
+};
+
+struct listen_address {
+	struct fl_addr at;
+	int udp[FL_FRONTS_MAX], tcp[FL_FRONTS_MAX];
+};
+
+enum sup_state { SUP_STARTING, SUP_SERVING, SUP_STOPPING };
+
+struct supervisor {
+	const struct fl_config *config;
+	uv_loop_t loop;
+	uv_signal_t sigterm, sigint, sighup, sigusr1;
+	uv_timer_t watch, stop;
+	uint64_t last_watch_ns;
+	enum sup_state state;
+	int exit_code;
+	char token[33];            /* names this instance's listening ends */
+	struct fl_welcome welcome; /* what all roles are told alike */
+	int config_fd;
+	int mode_write, mode_read, generations_write, generations_read;
+	struct fl_mode *mode;
+	struct listen_address listen[FL_LISTEN_MAX];
+	size_t n_listen;
+	struct child child[FL_CHILDREN_MAX];
+	unsigned n_children;
+	/* the cache */
+	int folder_fd;     /* base folder */
+	char folder[4096]; /* its path */
+	bool folder_is_memory;
+	int generation_fd; /* the current generation's, or -1 */
+	bool cache_ready;
+	uint64_t bad_death_ns; /* last death that may be the file's doing */
+	uint64_t renewed_ns;
+};
+
+/* supervisor.c */
+void fl__sup_heard(struct child *c, const struct fl_frame *f);
+void fl__sup_child_gone(struct child *c, int64_t status, int signal);
+
+/* child.c */
+enum fl_err fl__child_init(struct supervisor *s, enum fl_role role, unsigned index);
+void fl__child_start(struct child *c);
+void fl__child_tell(struct child *c, enum fl_control verb, unsigned index, const int *fd);
+void fl__child_kill(struct child *c, int signal);
+void fl__child_watch(struct supervisor *s);
+void fl__child_start_again(struct child *c);
+
+/* sockets.c */
+enum fl_err fl__sockets_open(struct supervisor *s);
+
+/* storage.c */
+enum fl_err fl__storage_make_segments(struct supervisor *s);
+enum fl_err fl__storage_open_cache(struct supervisor *s);
+void fl__storage_renew_cache(struct supervisor *s, const char *why);
+void fl__storage_close(struct supervisor *s);
+
+#endif
