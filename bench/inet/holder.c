@@ -21,6 +21,7 @@
  */
 enum {
 	START_WAIT_MS = 60000,
+	WAIT_A_ZONE_MS = 20,
 	STOP_WAIT_MS = 10000,
 	POLL_MS = 50,
 	READY = 0x06, /* ASCII acknowledge: the holder's last octet to start */
@@ -59,24 +60,24 @@ static bool load_world(const struct state *st, struct world *w)
 	return true;
 }
 
-static bool all_answer(bool ipv6)
+/* One asking of a group: its first address alone first, for while a server loads
+ * each question to it waits for nothing. */
+static enum probe ask_group(enum group g, bool ipv6)
 {
-	for (enum group g = GROUP_ROOT; g < GROUP_SERVED; g++) {
-		const unsigned want = group_size(g) * (ipv6 ? 2 : 1);
-		/* the first address alone first: while a server loads, each asking waits */
-		if (!probe_place((struct place){ g, 1 }, AF_INET, probe_zone[g]) ||
-		    probe_group(g, probe_zone[g], ipv6) != want) {
-			return false;
-		}
+	const enum probe first = probe_place((struct place){ g, 1 }, AF_INET, probe_zone[g]);
+	if (first != PROBE_WELL) {
+		return first;
 	}
-	return true;
+	const unsigned want = group_size(g) * (ipv6 ? 2 : 1);
+	return probe_group(g, probe_zone[g], ipv6) == want ? PROBE_WELL : PROBE_NOTHING;
 }
 
-static bool wait_ready(const struct state *st, struct servers *s, bool ipv6, size_t zones)
+/* Wait for one group. NSD takes no question before it has loaded what it can. */
+static bool wait_group(const struct state *st, struct servers *s, enum group g, bool ipv6,
+		       uint64_t end_ms)
 {
-	/* a large world loads slowly: NSD reads some 100,000 records a second */
-	const uint64_t end = monotonic_ms() + START_WAIT_MS + zones * 20;
-	while (monotonic_ms() < end) {
+	const char *name = group_name(g);
+	while (monotonic_ms() < end_ms) {
 		const enum group ended = servers_reap(s);
 		if (ended != GROUP_COUNT) {
 			report_error(
@@ -84,13 +85,34 @@ static bool wait_ready(const struct state *st, struct servers *s, bool ipv6, siz
 				group_name(ended), st->dir, group_name(ended));
 			return false;
 		}
-		if (all_answer(ipv6)) {
+		const enum probe found = ask_group(g, ipv6);
+		if (found == PROBE_WELL) {
 			return true;
+		}
+		if (found == PROBE_WITHOUT_ZONE) {
+			report_error(
+				"the name servers of group %s do not have the zone %s: see "
+				"%s/nsd-%s.log",
+				name, probe_zone[g], st->dir, name);
+			return false;
 		}
 		pause_ms(POLL_MS);
 	}
-	report_error("the name servers do not answer: see %s/nsd-*.log", st->dir);
+	report_error("the name servers of group %s do not answer: see %s/nsd-%s.log", name,
+		     st->dir, name);
 	return false;
+}
+
+static bool wait_ready(const struct state *st, struct servers *s, bool ipv6, size_t zones)
+{
+	/* a large world loads slowly */
+	const uint64_t end_ms = monotonic_ms() + START_WAIT_MS + zones * WAIT_A_ZONE_MS;
+	for (enum group g = GROUP_ROOT; g < GROUP_SERVED; g++) {
+		if (!wait_group(st, s, g, ipv6, end_ms)) {
+			return false;
+		}
+	}
+	return true;
 }
 
 static void block_signals(sigset_t *waited)
@@ -288,7 +310,8 @@ int verb_stop(const struct state *st)
 static int show_groups(void)
 {
 	/* where the kernel has no IPv6 no address of it is there to fail */
-	const bool ipv6 = probe_place((struct place){ GROUP_ROOT, 1 }, AF_INET6, ".");
+	const struct place first_root = { GROUP_ROOT, 1 };
+	const bool ipv6 = probe_place(first_root, AF_INET6, ".") == PROBE_WELL;
 	int down = 0;
 	for (enum group g = GROUP_ROOT; g < GROUP_SERVED; g++) {
 		char first[ADDRESS_MAX];

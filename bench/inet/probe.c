@@ -9,6 +9,8 @@ enum {
 	DNS_PORT = 53,
 	RESPONSE_MAX = 1232,
 	HEADER_LEN = 12,
+	ID_HIGH = 0xf1,
+	ID_LOW = 0x53,
 	FLAG_QR = 0x80, /* octet 2 of the header, RFC 1035 4.1.1 */
 	FLAG_AA = 0x04,
 	RCODE_MASK = 0x0f, /* octet 3 */
@@ -41,7 +43,7 @@ static int connect_place(struct place at, int family)
 /* An SOA question in wire form; its length. The names are ours: no escapes. */
 static size_t question(const char *zone, uint8_t out[static 128])
 {
-	static const uint8_t header[HEADER_LEN] = { 0xf1, 0x53, 0, 0, 0, 1 };
+	static const uint8_t header[HEADER_LEN] = { ID_HIGH, ID_LOW, 0, 0, 0, 1 };
 	static const uint8_t tail[] = { 0, 0, 6, 0, 1 }; /* root label, SOA, IN */
 	memcpy(out, header, sizeof(header));
 	size_t at = sizeof(header);
@@ -56,22 +58,36 @@ static size_t question(const char *zone, uint8_t out[static 128])
 	return at + sizeof(tail);
 }
 
-bool probe_place(struct place at, int family, const char *zone)
+static enum probe judge(const uint8_t *packet, ssize_t len)
+{
+	if (len < HEADER_LEN || packet[0] != ID_HIGH || packet[1] != ID_LOW ||
+	    (packet[2] & FLAG_QR) == 0) {
+		return PROBE_NOTHING;
+	}
+	const bool well = (packet[2] & FLAG_AA) != 0 && (packet[3] & RCODE_MASK) == 0;
+	return well ? PROBE_WELL : PROBE_WITHOUT_ZONE;
+}
+
+enum probe probe_place(struct place at, int family, const char *zone)
 {
 	uint8_t packet[RESPONSE_MAX];
 	const int fd = connect_place(at, family);
 	if (fd < 0) {
-		return false;
+		return PROBE_NOTHING;
 	}
 	const size_t len = question(zone, packet);
 	struct pollfd wait = { .fd = fd, .events = POLLIN };
-	bool ok =
-		send(fd, packet, len, 0) == (ssize_t)len && poll(&wait, 1, PROBE_WAIT_MS) == 1;
-	ok = ok && recv(fd, packet, sizeof(packet), 0) >= HEADER_LEN && packet[0] == 0xf1 &&
-	     packet[1] == 0x53 && (packet[2] & FLAG_QR) != 0 && (packet[2] & FLAG_AA) != 0 &&
-	     (packet[3] & RCODE_MASK) == 0;
+	enum probe found = PROBE_NOTHING;
+	if (send(fd, packet, len, 0) == (ssize_t)len && poll(&wait, 1, PROBE_WAIT_MS) == 1) {
+		found = judge(packet, recv(fd, packet, sizeof(packet), 0));
+	}
 	close(fd);
-	return ok;
+	return found;
+}
+
+static unsigned probe_well(struct place at, int family, const char *zone)
+{
+	return probe_place(at, family, zone) == PROBE_WELL ? 1 : 0;
 }
 
 unsigned probe_group(enum group group, const char *zone, bool ipv6)
@@ -79,8 +95,8 @@ unsigned probe_group(enum group group, const char *zone, bool ipv6)
 	unsigned up = 0;
 	for (unsigned i = 1; i <= group_size(group); i++) {
 		const struct place at = { group, i };
-		up += probe_place(at, AF_INET, zone) ? 1 : 0;
-		up += ipv6 && probe_place(at, AF_INET6, zone) ? 1 : 0;
+		up += probe_well(at, AF_INET, zone);
+		up += ipv6 ? probe_well(at, AF_INET6, zone) : 0;
 	}
 	return up;
 }

@@ -11,9 +11,14 @@
 
 enum { PROBE_WAIT_MS = 500 };
 
-/** One SOA question over UDP for @p zone to one address; true for an
- * authoritative answer within PROBE_WAIT_MS. */
-bool probe_place(struct place at, int family, const char *zone);
+enum probe {
+	PROBE_NOTHING,      /* no answer: not yet up, or gone */
+	PROBE_WITHOUT_ZONE, /* an answer, but not of one who has the zone */
+	PROBE_WELL,
+};
+
+/** One SOA question over UDP for @p zone to one address. */
+enum probe probe_place(struct place at, int family, const char *zone);
 
 /** How many of a group's addresses answer, of both families if @p ipv6. */
 unsigned probe_group(enum group group, const char *zone, bool ipv6);
