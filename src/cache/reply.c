@@ -93,6 +93,15 @@ static void put_records(struct fl_writer *w, const struct fl_record *r, const st
 	}
 }
 
+/* Of an OPT that says no more than it must. */
+static size_t least_opt_size(const struct fl_question *q, const struct fl_reply_opts *o)
+{
+	struct fl_reply_opts least = fl_reply_opts_init(o->max_size);
+	least.cookie = o->cookie;
+	least.cookie_len = o->cookie_len;
+	return fl_reply_opt_size(q, &least);
+}
+
 static size_t finish(struct fl_writer *w, const struct fl_question *q,
 		     const struct fl_reply_opts *o, uint16_t rcode)
 {
@@ -124,17 +133,16 @@ size_t fl_record_reply(const struct fl_record *r, uint32_t age_s, uint32_t ttl_c
 	struct choice c = choose(h, q->dnssec_ok);
 	const size_t must = FL_HEADER_SIZE + (size_t)q->name_len + 4 + c.sections;
 	size_t size = must + fl_reply_opt_size(q, &opts);
-	if (size > opts.max_size && h->ede != FL_EDE_NONE) {
-		memcpy(opts.ede, o->ede, sizeof(opts.ede)); /* data before explanations */
-		size = must + fl_reply_opt_size(q, &opts);
+	if (size + c.extra > opts.max_size) {
+		c.parts = 4; /* RFC 2181 9: leaving out additional data is no truncation */
+	}
+	if (size > opts.max_size) { /* fl_reply_write_opt() then leaves out what it can */
+		size = must + least_opt_size(q, &opts);
 	}
 	struct fl_writer w = fl_writer_init(out, opts.max_size);
 	if (size > opts.max_size) {
 		fl_reply_begin(&w, q, FL_FLAG_TC, h->rcode);
 		return finish(&w, q, &opts, h->rcode);
-	}
-	if (size + c.extra > opts.max_size) {
-		c.parts = 4; /* RFC 2181 9: leaving out additional data is no truncation */
 	}
 	fl_reply_begin(&w, q, authentic ? FL_FLAG_AD : 0, h->rcode);
 	put_records(&w, r, &c, age_s, ttl_cap);
