@@ -214,6 +214,8 @@ enum fl_err fl_role_begin(struct fl_role_self *self)
 	}
 	snprintf(who, sizeof(who), "%s %u", fl_role_name((enum fl_role)self->welcome.role),
 		 self->welcome.index);
+	prctl(PR_SET_NAME,
+	      who); /* what top and perf show: the program file is /proc/self/exe */
 	fl_log_init(who, self->config->log.level, self->config->log.format);
 	if ((err = make_loop(self)) != FL_OK) {
 		fl_log(FL_LOG_ERROR, "cannot start the event loop: %s", fl_err_text(err));
@@ -221,11 +223,13 @@ enum fl_err fl_role_begin(struct fl_role_self *self)
 	return err;
 }
 
-void fl_role_say(struct fl_role_self *self, enum fl_control verb, const char *text)
+void fl_role_say(struct fl_role_self *self, enum fl_control verb, enum fl_err code,
+		 const char *text)
 {
 	struct fl_frame f = fl_frame_init(FL_FRAME_CONTROL);
 	const size_t len = strnlen(text, FL_REASON_TEXT_MAX);
 	f.h.flags = (uint32_t)verb;
+	f.h.index = (uint16_t)code;
 	f.h.text_len = (uint8_t)len;
 	f.text = text;
 	if (fl_channel_send(self->control, &f) != FL_OK) {
