@@ -86,5 +86,5 @@ def main(check, samples):
     problems, summary = drain(check(args.root, args.build))
     for problem in problems:
         print(f"FAILED: {problem}")
-    print(summary or f"{len(problems)} problems")
+    print(f"{len(problems)} problems" if problems else summary)
     sys.exit(1 if problems else 0)

@@ -177,7 +177,7 @@ steps_end() {
 # --- builds --------------------------------------------------------------
 
 build_preset() {
-	if bounded 120 cmake --preset "$1" -B "$build/$1" && bounded 1500 cmake --build "$build/$1"; then
+	if bounded 120 cmake --preset "$1" -B "$build/$1" && bounded 1500 cmake --build "$build/$1" -- -k 0; then
 		touch "$scratch/built.$1"
 		note="$(find "$build/$1/bin" -type f -executable | wc -l) programs"
 	else
@@ -238,7 +238,7 @@ run_ctest() {
 	bounded 900 env "$mark" "${env[@]}" ctest --test-dir "$build/$1" -j2 \
 		--no-tests=ignore --timeout 120 ${only:+-R "$only"} --output-on-failure \
 		--output-junit "$logs/ctest-$1.xml"
-	read -r ok bad note < <(python3 tests/support/count.py "$logs/ctest-$1.xml" 2>>"$log" ||
+	read -r ok bad note < <(python3 tests/support/count.py "$logs/ctest-$1.xml" "$san" "$root" 2>>"$log" ||
 		echo "0 1 no result from ctest")
 	count_sanitizer "$san"
 	leftovers "$mark"
