@@ -174,7 +174,10 @@ static size_t finish(struct reply *r, const struct fl_reply_opts *o)
 	r->w = fl_writer_init(r->w.buf, r->w.cap); /* too large: no records, but TC=1 */
 	fl_reply_begin(&r->w, r->q, FL_FLAG_TC, r->rcode);
 	fl_reply_write_opt(&r->w, r->q, o, r->rcode);
-	return r->w.err == FL_OK ? r->w.len : 0;
+	if (r->w.err == FL_OK) {
+		return r->w.len;
+	}
+	return fl_reply_error(r->q, r->rcode, o, r->w.buf, r->w.cap); /* not even an OPT fits */
 }
 
 /* An error with EDE 21, in the first place that is free. */

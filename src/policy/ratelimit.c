@@ -166,14 +166,12 @@ static uint64_t token_ns(const struct fl_ratelimit *r, struct width w)
 	return per_second < FL_S_NS ? FL_S_NS / per_second : 1;
 }
 
-/* Take back debt that cannot be: a clock that was set back must not lock a client out. */
+/* Forget debt that is paid, and debt that cannot be: only a clock that was set back
+ * makes it, and that must not lock a client out. */
 static void settle(struct bucket *b, uint64_t now_ns)
 {
-	if (b->full_ns < now_ns) {
+	if (b->full_ns < now_ns || b->full_ns > now_ns + BURST_NS) {
 		b->full_ns = now_ns;
-	}
-	if (b->full_ns > now_ns + BURST_NS) {
-		b->full_ns = now_ns + BURST_NS;
 	}
 }
 
