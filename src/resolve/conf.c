@@ -206,25 +206,69 @@ static enum fl_err write_insecure(const struct fl_engine_options *o, FILE *out, 
 	return FL_OK;
 }
 
-/* One DS or DNSKEY record without comments. Its owner may be under a negative
- * trust anchor of the same name, and libunbound would then trust it all the same. */
+/* Octets that a digest of @p type must have (RFC 4034 5.1.4, RFC 4509, RFC 6605); 0: unknown.
+ */
+static size_t digest_octets(unsigned type)
+{
+	switch (type) {
+	case 1:
+		return 20;
+	case 2:
+		return 32;
+	case 4:
+		return 48;
+	default:
+		return 0;
+	}
+}
+
+/* libunbound takes a DS with half a digest, and then trusts nothing by it. */
+static bool digest_is_whole(const char *ds)
+{
+	unsigned tag, algorithm, type;
+	int digest_at = -1;
+	if (sscanf(ds, "DS %u %u %u %n", &tag, &algorithm, &type, &digest_at) != 3 ||
+	    digest_at < 0) {
+		return false;
+	}
+	size_t digits = 0;
+	for (const char *c = ds + digest_at; *c != '\0'; c++) {
+		digits += isxdigit((unsigned char)*c) != 0;
+	}
+	return digest_octets(type) == 0 || digits == 2 * digest_octets(type);
+}
+
+/* What is wrong with a record, or NULL. */
+static const char *anchor_fault(const char *record)
+{
+	if (strpbrk(record, "\"'\\") != NULL) {
+		return "quotes cannot stand in it";
+	}
+	const char *ds = strstr(record, "DS ");
+	if (ds == NULL && strstr(record, "DNSKEY ") == NULL) {
+		return "neither DS nor DNSKEY";
+	}
+	if (ds != NULL && !digest_is_whole(ds)) {
+		return "the digest has a wrong length";
+	}
+	return NULL;
+}
+
+/* One record without comments. Its owner may be under a negative trust anchor of
+ * the same name, and libunbound would then trust it all the same. */
 static enum fl_err write_anchor(const struct fl_engine_options *o, char *record, unsigned line,
 				FILE *out, unsigned *written, char *problem, size_t size)
 {
-	record += strspn(record, " \t\r");
+	record += strspn(record, " ");
 	if (*record == '\0') {
 		return FL_OK;
 	}
-	if (strpbrk(record, "\"'\\") != NULL) {
-		return refuse(problem, size, "trust anchor, line %u: quotes cannot stand in it",
-			      line);
-	}
-	if (strstr(record, "DS") == NULL && strstr(record, "DNSKEY") == NULL) {
-		return refuse(problem, size, "trust anchor, line %u: neither DS nor DNSKEY",
-			      line);
+	const char *fault = anchor_fault(record);
+	if (fault != NULL) {
+		return refuse(problem, size, "trust anchor, line %u: %s", line, fault);
 	}
 	char owner[FL_NAME_TEXT_MAX], name[FL_NAME_TEXT_MAX];
-	size_t len = strcspn(record, " \t");
+	size_t len = strcspn(record, " ");
 	snprintf(owner, sizeof(owner), "%.*s", (int)len, record);
 	enum fl_err err = canonical("trust anchor", owner, name, problem, size);
 	if (err != FL_OK) {
@@ -267,7 +311,7 @@ static enum fl_err write_anchors(const struct fl_engine_options *o, FILE *out, c
 		} else if (*c == '(' || *c == ')') {
 			inside = *c == '(';
 		} else {
-			record[len++] = *c == '\n' ? ' ' : *c;
+			record[len++] = isspace((unsigned char)*c) ? ' ' : *c;
 		}
 		line += *c == '\n';
 	}
