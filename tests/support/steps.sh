@@ -138,7 +138,7 @@ step() {
 	local name=$1 begin=$SECONDS left took
 	shift
 	left=$(seconds_left)
-	ok=0 bad=0 note='' log=$logs/$(echo "$name" | tr '/@' '--').log
+	ok=0 bad=0 note='' tail_lines=25 log=$logs/$(echo "$name" | tr '/@' '--').log
 	: >"$log"
 	"$@"
 	took=$((SECONDS - begin))
@@ -160,9 +160,10 @@ drop_planned() {
 
 # What failed, and the end of its output.
 show_failure() {
-	grep -aE '^(not ok|FAILED|\[FAIL\])' "$log" | head -n 20 | sed 's/^/    /'
+	grep -aE '^(not ok|FAILED|\[FAIL\]|CMake Error)| error: |undefined reference|cannot find -l' "$log" |
+		head -n 20 | sed 's/^/    /'
 	echo "    ... the end of $log:"
-	tail -n 25 "$log" | sed 's/^/    | /'
+	tail -n "$tail_lines" "$log" | sed 's/^/    | /'
 }
 
 # Times of steps that this run did not have are kept for one that will.
@@ -183,6 +184,7 @@ build_preset() {
 	else
 		bad=1
 		note="its tests will not run"
+		tail_lines=5 # the errors stand further up, and are shown
 	fi
 }
 
