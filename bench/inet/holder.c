@@ -133,12 +133,14 @@ static int open_log(const struct state *st)
 	return open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 }
 
-/* Tell start that all is up, and let go of its pipe and of its terminal. */
-static void report_ready(int log_fd)
+/* Tell start that all is up, and let go of its pipe and of its terminal. Where start
+ * has been interrupted nobody knows of us, and we end. */
+static bool report_ready(int log_fd)
 {
 	const char octet = READY;
-	(void)!write(STDERR_FILENO, &octet, 1);
+	const bool heard = write(STDERR_FILENO, &octet, 1) == 1;
 	dup2(log_fd, STDERR_FILENO);
+	return heard;
 }
 
 static void hold(struct servers *s, const sigset_t *waited)
@@ -155,10 +157,27 @@ static void hold(struct servers *s, const sigset_t *waited)
 	}
 }
 
+/* From the namespace on: servers up, told, held, down again. */
+static int serve(const struct state *st, const struct world *w, bool ipv6, int log_fd,
+		 const sigset_t *waited)
+{
+	struct servers servers;
+	if (!conf_write(st, w, ipv6) || !servers_open_silent(ipv6) ||
+	    !servers_start(st, &servers)) {
+		return EXIT_FAILED;
+	}
+	int code = EXIT_FAILED;
+	if (wait_ready(st, &servers, ipv6, w->count) && report_ready(log_fd)) {
+		hold(&servers, waited);
+		code = EXIT_OK;
+	}
+	servers_stop(&servers);
+	return code;
+}
+
 static int run_holder(const struct state *st, const struct world *w)
 {
 	sigset_t waited;
-	struct servers servers;
 	bool ipv6 = false;
 	setsid();
 	const int log_fd = open_log(st);
@@ -171,17 +190,11 @@ static int run_holder(const struct state *st, const struct world *w)
 	if (!namespace_create() || !namespace_address(&ipv6)) {
 		return EXIT_NOT_ALLOWED;
 	}
-	if (!conf_write(st, w, ipv6) || !servers_open_silent(ipv6) ||
-	    !servers_start(st, &servers)) {
+	/* before the servers: should start be killed now, the next one finds us */
+	if (!state_set_holder(st)) {
 		return EXIT_FAILED;
 	}
-	int code = EXIT_FAILED;
-	if (wait_ready(st, &servers, ipv6, w->count) && state_set_holder(st)) {
-		report_ready(log_fd);
-		hold(&servers, &waited);
-		code = EXIT_OK;
-	}
-	servers_stop(&servers);
+	const int code = serve(st, w, ipv6, log_fd, &waited);
 	state_clear_holder(st);
 	return code;
 }
