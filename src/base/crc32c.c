@@ -122,8 +122,7 @@ bool fl__crc32c_has_instruction(void)
 
 uint32_t fl_crc32c(uint32_t crc, const void *data, size_t len)
 {
-	if (fl__crc32c_has_instruction()) {
-		return ~fl__crc32c_instruction(~crc, data, len);
-	}
-	return ~fl__crc32c_table(~crc, data, len);
+	crc = ~crc;
+	return ~(fl__crc32c_has_instruction() ? fl__crc32c_instruction(crc, data, len)
+					      : fl__crc32c_table(crc, data, len));
 }

@@ -6,8 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+static int64_t wall_s; /* not 0: what the wall clock says */
+
+/* Stands before libc's for this program. */
+int clock_gettime(clockid_t clock, struct timespec *t)
+{
+	if (clock == CLOCK_REALTIME && wall_s != 0) {
+		*t = (struct timespec){ .tv_sec = wall_s };
+		return 0;
+	}
+	return (int)syscall(SYS_clock_gettime, clock, t);
+}
 
 static int out; /* the end of a pipe that standard error goes to; each test is a process */
 
@@ -148,17 +161,47 @@ Test(log, json_is_escaped, .init = capture)
 	cr_expect_str_eq(line, "");
 }
 
+/* Six lengths of the name, so that the cut falls on every place of a six-octet escape;
+ * the shorter characters behind it must not slip in where the escape did not fit. */
 Test(log, a_long_line_is_cut_between_characters_and_still_a_line, .init = capture)
 {
-	char message[3000];
-	memset(message, 1, sizeof(message) - 1); /* six octets each in JSON */
-	message[sizeof(message) - 1] = '\0';
-	fl_log_init("x", FL_LOG_INFO, FL_LOG_JSON);
-	fl_log(FL_LOG_INFO, "%s", message);
+	static const char *const who[] = { "a", "ab", "abc", "abcd", "abcde", "abcdef" };
+	char message[1000];
+	memset(message, 1, 800);
+	memset(message + 800, 'z', 199);
+	message[999] = '\0';
+	for (size_t i = 0; i < FL_COUNT(who); i++) {
+		fl_log_init(who[i], FL_LOG_INFO, FL_LOG_JSON);
+		fl_log(FL_LOG_INFO, "%s", message);
+	}
 	const char *line = said();
-	const size_t len = strlen(line);
-	cr_expect_leq(len, 4096);
-	cr_expect_str_eq(line + len - 9, "\\u0001\"}\n");
+	for (size_t i = 0; i < FL_COUNT(who); i++) {
+		const char *end = strchr(line, '\n');
+		cr_assert_not_null(end);
+		cr_expect_leq(end - line, 4095);
+		cr_expect_eq(strncmp(end - 8, "\\u0001\"}", 8), 0, "%s: %.20s", who[i],
+			     end - 19);
+		line = end + 1;
+	}
+}
+
+/* Every day of two centuries, against libc. */
+Test(log, dates_are_right, .init = capture)
+{
+	fl_log_init("x", FL_LOG_INFO, FL_LOG_TEXT);
+	for (wall_s = 1; wall_s < INT64_C(200) * 365 * 86400; wall_s += 86400 - 7) {
+		char line[128], want[128];
+		struct tm tm;
+		const time_t t = wall_s;
+		fl_log(FL_LOG_INFO, "-");
+		const ssize_t n = read(out, line, sizeof(line) - 1);
+		cr_assert_gt(n, 0);
+		line[n] = '\0';
+		gmtime_r(&t, &tm);
+		strftime(want, sizeof(want), "%Y-%m-%dT%H:%M:%S.000Z info x: -\n", &tm);
+		cr_assert_str_eq(line, want);
+	}
+	wall_s = 0;
 }
 
 Test(log, errno_is_left_as_it_was, .init = capture)

@@ -297,6 +297,7 @@ Test(local, what_the_operator_opened_is_let_through)
 		{ "opened", "corp.test.", A, IN, NOT_OURS, "", "" },
 		{ "below opened", "www.corp.test.", A, IN, NOT_OURS, "", "" },
 		{ "ends like opened", "xcorp.test.", A, IN, 3, "", "test." },
+		{ "opened inside a label", "x\\004corp.test.", A, IN, 3, "", "test." },
 		{ "above opened exists", "test.", A, IN, 0, "", "test." },
 		{ "beside opened", "other.test.", A, IN, 3, "", "test." },
 		{ "opened reverse zone", "2.1.168.192.in-addr.arpa.", PTR, IN, NOT_OURS, "",

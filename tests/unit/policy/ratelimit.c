@@ -197,6 +197,18 @@ Test(ratelimit, new_addresses_do_not_bring_new_tokens)
 	fl_ratelimit_free(r);
 }
 
+/* A newcomer takes the place of who owes least, not of the heavy one: it is served. */
+Test(ratelimit, a_heavy_client_does_not_take_the_newcomers_down)
+{
+	struct fl_ratelimit *r = make(20, 16);
+	for (uint32_t i = 0; i < 200; i++) {
+		const uint64_t now_ns = START_NS + i * UINT64_C(100) * FL_MS_NS;
+		passes(r, v4(0xc0000201), 100, now_ns);
+		cr_expect_eq(passes(r, v4(0x0a000000 + i * 0x100), 1, now_ns), 1, "%u", i);
+	}
+	fl_ratelimit_free(r);
+}
+
 Test(ratelimit, after_a_flood_the_others_are_served_again)
 {
 	struct fl_ratelimit *r = make(20, 64);
