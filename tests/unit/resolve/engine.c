@@ -1,171 +1,16 @@
-#include "fairlead/resolve/engine.h"
-
 #include "fairlead/base/clock.h"
 #include "fairlead/wire/name.h"
-#include "toy.h"
+#include "lab.h"
 
 #include <criterion/criterion.h>
-#include <fcntl.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
-#include <uv.h>
-
-enum { TICKETS = 8192 };
-
-/* One laboratory a test: a loop, a toy server for good., a silent one for dead.,
- * a closed port for shut.; nothing is signed. */
-struct lab {
-	uv_loop_t loop;
-	struct toy toy;
-	struct fl_addr silent, refused;
-	int silent_fd;
-	struct fl_engine_zone stub[3];
-	struct fl_counters counters;
-	struct fl_engine_options options;
-	struct fl_engine *engine;
-	unsigned answered;
-	unsigned times[TICKETS]; /* each ticket was answered */
-	bool inside;             /* an fl_engine_ask() is on the stack */
-	unsigned inside_answers;
-	struct {
-		enum fl_verdict verdict;
-		enum fl_reason reason;
-		uint16_t ede;
-		char text[256];
-		uint8_t packet[1024];
-		size_t packet_len;
-	} last;
-};
-
-static struct lab lab;
-
-static void prepare(void)
-{
-	static const char *const insecure[] = { "." };
-	toy_start(&lab.toy);
-	lab.silent_fd = toy_silent(&lab.silent);
-	toy_refused(&lab.refused);
-	lab.stub[0] = (struct fl_engine_zone){ "good.", &lab.toy.addr, 1 };
-	lab.stub[1] = (struct fl_engine_zone){ "dead.", &lab.silent, 1 };
-	lab.stub[2] = (struct fl_engine_zone){ "shut.", &lab.refused, 1 };
-	uv_loop_init(&lab.loop);
-	lab.options = (struct fl_engine_options){ .loop = &lab.loop,
-						  .insecure = insecure,
-						  .n_insecure = 1,
-						  .stub = lab.stub,
-						  .n_stub = 3,
-						  .ipv4 = true,
-						  .query_loopback = true,
-						  .max_jobs = 2048,
-						  .max_zone_jobs = 2048,
-						  .max_ttl_s = 86400,
-						  .negative_ttl_s = 3600,
-						  .counters = &lab.counters };
-}
-
-static void open_engine(void)
-{
-	char problem[512] = "";
-	enum fl_err err = fl_engine_open(&lab.options, &lab.engine, problem, sizeof(problem));
-	cr_assert_eq(err, FL_OK, "%s", problem);
-}
-
-static void start(void)
-{
-	prepare();
-	open_engine();
-}
-
-static void close_loop(void)
-{
-	for (int i = 0; i < 10 && uv_run(&lab.loop, UV_RUN_NOWAIT) != 0; i++) {
-	}
-	cr_expect_eq(uv_loop_close(&lab.loop), 0, "handles are left on the loop");
-}
-
-static void finish(void)
-{
-	if (lab.engine != NULL) {
-		fl_engine_close(lab.engine);
-	}
-	close_loop();
-	close(lab.silent_fd);
-	toy_stop(&lab.toy);
-}
-
-static void on_answer(void *arg, uint64_t ticket, const struct fl_engine_answer *a)
-{
-	cr_assert_eq(arg, &lab);
-	lab.answered++;
-	lab.times[ticket % TICKETS]++;
-	lab.inside_answers += lab.inside;
-	lab.last.verdict = a->verdict;
-	lab.last.reason = a->reason;
-	lab.last.ede = a->ede;
-	snprintf(lab.last.text, sizeof(lab.last.text), "%.*s", a->text_len, a->text);
-	lab.last.packet_len = a->packet_len;
-	memcpy(lab.last.packet, a->packet, a->packet_len < 1024 ? a->packet_len : 1024);
-}
-
-static enum fl_err ask_type(const char *name, uint16_t qtype, uint64_t ticket,
-			    enum fl_reason *why)
-{
-	uint8_t wire[FL_NAME_MAX];
-	size_t len;
-	cr_assert_eq(fl_name_from_text(name, wire, &len), FL_OK, "%s", name);
-	lab.inside = true;
-	enum fl_err err = fl_engine_ask(lab.engine, wire, qtype, FL_CLASS_IN, on_answer, &lab,
-					ticket, why);
-	lab.inside = false;
-	return err;
-}
-
-static void ask(const char *name, uint64_t ticket)
-{
-	enum fl_reason why;
-	cr_assert_eq(ask_type(name, FL_TYPE_A, ticket, &why), FL_OK, "%s", name);
-}
-
-static void on_tick(uv_timer_t *timer)
-{
-	(void)timer;
-}
-
-/* Turn the loop until @p n answers are there; false after @p wait_ms. */
-static bool wait_answers(unsigned n, unsigned wait_ms)
-{
-	uv_timer_t tick; /* so that a turn ends although nothing happens */
-	uv_timer_init(&lab.loop, &tick);
-	uv_timer_start(&tick, on_tick, 10, 10);
-	uint64_t until = fl_clock_boot_ns() + (uint64_t)wait_ms * FL_MS_NS;
-	while (lab.answered < n && fl_clock_boot_ns() < until) {
-		uv_run(&lab.loop, UV_RUN_ONCE);
-	}
-	uv_close((uv_handle_t *)&tick, NULL);
-	uv_run(&lab.loop, UV_RUN_NOWAIT);
-	return lab.answered >= n;
-}
-
-static void turn_for(unsigned ms)
-{
-	wait_answers(UINT32_MAX, ms);
-}
-
-static bool wait_held(unsigned n)
-{
-	uint64_t until = fl_clock_boot_ns() + 5 * FL_S_NS;
-	while (atomic_load(&lab.toy.shared->held) < n && fl_clock_boot_ns() < until) {
-		turn_for(10);
-	}
-	return atomic_load(&lab.toy.shared->held) >= n;
-}
 
 /* ---- what must not work ---- */
 
-Test(engine, a_meta_type_or_another_class_is_refused, .init = start, .fini = finish)
+Test(engine, a_meta_type_or_another_class_is_refused, .init = lab_start, .fini = lab_finish)
 {
 	static const uint16_t meta[] = { 0,
 					 FL_TYPE_OPT,
@@ -178,14 +23,14 @@ Test(engine, a_meta_type_or_another_class_is_refused, .init = start, .fini = fin
 					 FL_TYPE_ANY };
 	enum fl_reason why;
 	for (size_t i = 0; i < FL_COUNT(meta); i++) {
-		cr_expect_eq(ask_type("www.good.", meta[i], 0, &why), FL_EINVALID, "type %u",
-			     meta[i]);
+		cr_expect_eq(lab_ask_type("www.good.", meta[i], 0, &why), FL_EINVALID,
+			     "type %u", meta[i]);
 	}
 	const uint8_t name[] = { 1, 'a', 4, 'g', 'o', 'o', 'd', 0 };
-	cr_expect_eq(fl_engine_ask(lab.engine, name, FL_TYPE_TXT, FL_CLASS_CH, on_answer, &lab,
-				   0, &why),
+	cr_expect_eq(fl_engine_ask(lab.engine, name, FL_TYPE_TXT, FL_CLASS_CH, lab_on_answer,
+				   &lab, 0, &why),
 		     FL_EINVALID);
-	turn_for(50);
+	lab_turn_for(50);
 	cr_expect_eq(lab.answered, 0);
 	cr_expect_eq(atomic_load(&lab.toy.shared->packets), 0);
 }
@@ -207,7 +52,7 @@ static struct bad_option bad_options[] = {
 	{ "private-address", "not-a-network", "not-a-network" },
 };
 
-Test(engine, a_bad_raw_option_is_named_in_one_line, .init = prepare, .fini = finish)
+Test(engine, a_bad_raw_option_is_named_in_one_line, .init = lab_prepare, .fini = lab_finish)
 {
 	for (size_t i = 0; i < FL_COUNT(bad_options); i++) {
 		const struct bad_option *c = &bad_options[i];
@@ -223,9 +68,9 @@ Test(engine, a_bad_raw_option_is_named_in_one_line, .init = prepare, .fini = fin
 		cr_expect_null(strchr(problem, '\n'), "one line: \"%s\"", problem);
 	}
 	lab.options.n_raw = 0;
-	open_engine(); /* a failed try spoils nothing */
-	ask("www.good.", 1);
-	cr_expect(wait_answers(1, 2000));
+	lab_open_engine(); /* a failed try spoils nothing */
+	lab_ask("www.good.", 1);
+	cr_expect(lab_wait_answers(1, 2000));
 }
 
 struct bad_setting {
@@ -243,7 +88,7 @@ static struct bad_setting bad_settings[] = {
 	{ "a negative trust anchor with a quote", NULL, NULL, "a\"b." },
 };
 
-Test(engine, bad_settings_are_refused_with_a_line, .init = prepare, .fini = finish)
+Test(engine, bad_settings_are_refused_with_a_line, .init = lab_prepare, .fini = lab_finish)
 {
 	for (size_t i = 0; i < FL_COUNT(bad_settings); i++) {
 		struct bad_setting *c = &bad_settings[i];
@@ -262,52 +107,52 @@ Test(engine, bad_settings_are_refused_with_a_line, .init = prepare, .fini = fini
 	}
 }
 
-Test(engine, the_limit_of_jobs_holds_at_its_edge, .init = prepare, .fini = finish)
+Test(engine, the_limit_of_jobs_holds_at_its_edge, .init = lab_prepare, .fini = lab_finish)
 {
 	enum { MAX = 10 };
 	lab.options.max_jobs = MAX;
-	open_engine();
+	lab_open_engine();
 	atomic_store(&lab.toy.shared->hold, true);
 	char name[64];
 	enum fl_reason why = FL_REASON_NONE;
 	for (unsigned i = 0; i < MAX; i++) {
 		snprintf(name, sizeof(name), "a.z%u.good.", i);
-		ask(name, i);
+		lab_ask(name, i);
 	}
 	cr_expect_eq(fl_engine_jobs(lab.engine), MAX);
-	cr_expect_eq(ask_type("over.good.", FL_TYPE_A, 99, &why), FL_EBUSY);
+	cr_expect_eq(lab_ask_type("over.good.", FL_TYPE_A, 99, &why), FL_EBUSY);
 	cr_expect_eq(why, FL_REASON_LIMIT_RESOLVER);
 	cr_expect_eq(lab.counters.resolver_refused, 1);
-	ask("A.Z0.Good.", 50); /* a twin joins, and is no job */
+	lab_ask("A.Z0.Good.", 50); /* a twin joins, and is no job */
 	cr_expect_eq(fl_engine_jobs(lab.engine), MAX);
 	atomic_store(&lab.toy.shared->hold, false);
-	cr_expect(wait_answers(MAX + 1, 5000));
+	cr_expect(lab_wait_answers(MAX + 1, 5000));
 	cr_expect_eq(fl_engine_jobs(lab.engine), 0);
 	cr_expect_eq(lab.times[50], 1);
 	cr_expect_eq(lab.times[99], 0, "a refused question has no answer");
-	ask("over.good.", 100); /* there is room again */
-	cr_expect(wait_answers(MAX + 2, 2000));
+	lab_ask("over.good.", 100); /* there is room again */
+	cr_expect(lab_wait_answers(MAX + 2, 2000));
 }
 
-Test(engine, the_limit_of_a_zone_leaves_others_alone, .init = prepare, .fini = finish)
+Test(engine, the_limit_of_a_zone_leaves_others_alone, .init = lab_prepare, .fini = lab_finish)
 {
 	enum { MAX = 5 };
 	lab.options.max_zone_jobs = MAX;
-	open_engine();
+	lab_open_engine();
 	atomic_store(&lab.toy.shared->hold, true);
 	char name[64];
 	enum fl_reason why = FL_REASON_NONE;
 	for (unsigned i = 0; i < MAX; i++) {
 		snprintf(name, sizeof(name), "a%u.Flood.good.", i);
-		ask(name, i);
+		lab_ask(name, i);
 	}
-	cr_expect_eq(ask_type("b.fLOOD.good.", FL_TYPE_A, 99, &why), FL_EBUSY);
+	cr_expect_eq(lab_ask_type("b.fLOOD.good.", FL_TYPE_A, 99, &why), FL_EBUSY);
 	cr_expect_eq(why, FL_REASON_LIMIT_ZONE);
-	ask("a.calm.good.", 60);
+	lab_ask("a.calm.good.", 60);
 	atomic_store(&lab.toy.shared->hold, false);
-	cr_expect(wait_answers(MAX + 1, 5000));
-	ask("b.flood.good.", 61);
-	cr_expect(wait_answers(MAX + 2, 2000));
+	cr_expect(lab_wait_answers(MAX + 1, 5000));
+	lab_ask("b.flood.good.", 61);
+	cr_expect(lab_wait_answers(MAX + 2, 2000));
 }
 
 /* ---- answers ---- */
@@ -333,12 +178,12 @@ static struct expected expected[] = {
 	{ "x.shut.", FL_VERDICT_FAILED, FL_REASON_NO_REACHABLE, 22, -1 },
 };
 
-Test(engine, answers_come_with_verdict_and_reason, .init = start, .fini = finish)
+Test(engine, answers_come_with_verdict_and_reason, .init = lab_start, .fini = lab_finish)
 {
 	for (unsigned i = 0; i < FL_COUNT(expected); i++) {
 		const struct expected *c = &expected[i];
-		ask(c->name, i);
-		cr_assert(wait_answers(i + 1, 30000), "%s", c->name);
+		lab_ask(c->name, i);
+		cr_assert(lab_wait_answers(i + 1, 30000), "%s", c->name);
 		cr_expect_eq(lab.last.verdict, c->verdict, "%s: %s (%s)", c->name,
 			     fl_verdict_text(lab.last.verdict), lab.last.text);
 		cr_expect_eq(lab.last.reason, c->reason, "%s: %s (%s)", c->name,
@@ -351,21 +196,22 @@ Test(engine, answers_come_with_verdict_and_reason, .init = start, .fini = finish
 	}
 }
 
-Test(engine, a_failure_keeps_its_first_reason, .init = start, .fini = finish)
+Test(engine, a_failure_keeps_its_first_reason, .init = lab_start, .fini = lab_finish)
 {
 	char first[256];
-	ask("servfail.good.", 1);
-	cr_assert(wait_answers(1, 10000));
+	lab_ask("servfail.good.", 1);
+	cr_assert(lab_wait_answers(1, 10000));
 	snprintf(first, sizeof(first), "%s", lab.last.text);
 	for (unsigned i = 2; i < 5; i++) {
-		ask("servfail.good.", i);
-		cr_assert(wait_answers(i, 10000));
+		lab_ask("servfail.good.", i);
+		cr_assert(lab_wait_answers(i, 10000));
 		cr_expect_eq(lab.last.reason, FL_REASON_NO_REACHABLE, "%s", lab.last.text);
 		cr_expect_str_eq(lab.last.text, first);
 	}
 }
 
-Test(engine, special_names_are_not_answered_by_libunbound, .init = prepare, .fini = finish)
+Test(engine, special_names_are_not_answered_by_libunbound, .init = lab_prepare,
+     .fini = lab_finish)
 {
 	static const char *const names[] = { "localhost.",
 					     "a.test.",
@@ -383,50 +229,50 @@ Test(engine, special_names_are_not_answered_by_libunbound, .init = prepare, .fin
 	const struct fl_engine_zone all = { ".", &lab.toy.addr, 1 };
 	lab.options.forward = &all;
 	lab.options.n_forward = 1;
-	open_engine();
+	lab_open_engine();
 	for (unsigned i = 0; i < FL_COUNT(names); i++) {
 		unsigned before = atomic_load(&lab.toy.shared->packets);
-		ask(names[i], i);
-		cr_assert(wait_answers(i + 1, 5000), "%s", names[i]);
+		lab_ask(names[i], i);
+		cr_assert(lab_wait_answers(i + 1, 5000), "%s", names[i]);
 		cr_expect_gt(atomic_load(&lab.toy.shared->packets), before,
 			     "%s was not asked for", names[i]);
 	}
 }
 
-Test(engine, a_thousand_twins_are_one_packet, .init = start, .fini = finish)
+Test(engine, a_thousand_twins_are_one_packet, .init = lab_start, .fini = lab_finish)
 {
 	enum { TWINS = 1000 };
 	atomic_store(&lab.toy.shared->hold, true);
 	for (unsigned i = 0; i < TWINS; i++) {
-		ask(i % 2 ? "Twin.Good." : "tWIN.gOOD.", i);
+		lab_ask(i % 2 ? "Twin.Good." : "tWIN.gOOD.", i);
 	}
 	cr_expect_eq(fl_engine_jobs(lab.engine), 1);
 	cr_expect_eq(lab.counters.merged, TWINS - 1);
-	cr_assert(wait_held(1));
+	cr_assert(lab_wait_held(1));
 	atomic_store(&lab.toy.shared->hold, false);
-	cr_expect(wait_answers(TWINS, 5000));
+	cr_expect(lab_wait_answers(TWINS, 5000));
 	cr_expect_eq(atomic_load(&lab.toy.shared->packets), 1);
 	for (unsigned i = 0; i < TWINS; i++) {
 		cr_expect_eq(lab.times[i], 1, "ticket %u: %u answers", i, lab.times[i]);
 	}
 }
 
-Test(engine, no_answer_comes_inside_an_ask, .init = start, .fini = finish)
+Test(engine, no_answer_comes_inside_an_ask, .init = lab_start, .fini = lab_finish)
 {
-	ask("now.good.", 0);
-	cr_assert(wait_answers(1, 2000));
+	lab_ask("now.good.", 0);
+	cr_assert(lab_wait_answers(1, 2000));
 	for (unsigned i = 1; i <= 100; i++) { /* libunbound has it: answered within its call */
-		ask("now.good.", i);
+		lab_ask("now.good.", i);
 	}
 	cr_expect_eq(lab.answered, 1, "nothing before the loop turns");
-	cr_expect(wait_answers(101, 2000));
+	cr_expect(lab_wait_answers(101, 2000));
 	cr_expect_eq(lab.inside_answers, 0);
 	cr_expect_eq(atomic_load(&lab.toy.shared->packets), 1);
 }
 
 static void on_answer_ask_again(void *arg, uint64_t ticket, const struct fl_engine_answer *a)
 {
-	on_answer(arg, ticket, a);
+	lab_on_answer(arg, ticket, a);
 	if (ticket < 50) {
 		uint8_t name[FL_NAME_MAX];
 		size_t len;
@@ -439,7 +285,7 @@ static void on_answer_ask_again(void *arg, uint64_t ticket, const struct fl_engi
 	}
 }
 
-Test(engine, a_callback_may_ask, .init = start, .fini = finish)
+Test(engine, a_callback_may_ask, .init = lab_start, .fini = lab_finish)
 {
 	uint8_t name[FL_NAME_MAX];
 	size_t len;
@@ -448,21 +294,21 @@ Test(engine, a_callback_may_ask, .init = start, .fini = finish)
 	cr_assert_eq(fl_engine_ask(lab.engine, name, FL_TYPE_A, FL_CLASS_IN,
 				   on_answer_ask_again, &lab, 0, &why),
 		     FL_OK);
-	cr_expect(wait_answers(51, 5000));
+	cr_expect(lab_wait_answers(51, 5000));
 }
 
 /* ---- trouble ---- */
 
-Test(engine, the_dead_do_not_delay_the_living, .init = start, .fini = finish)
+Test(engine, the_dead_do_not_delay_the_living, .init = lab_start, .fini = lab_finish)
 {
 	char name[64];
 	for (unsigned i = 0; i < 300; i++) {
 		snprintf(name, sizeof(name), "n%u.dead.", i);
-		ask(name, 1000 + i);
+		lab_ask(name, 1000 + i);
 	}
-	turn_for(200);
+	lab_turn_for(200);
 	uint64_t before = fl_clock_boot_ns();
-	ask("alive.good.", 1);
+	lab_ask("alive.good.", 1);
 	while (lab.times[1] == 0 && fl_clock_boot_ns() - before < 5 * FL_S_NS) {
 		uv_run(&lab.loop, UV_RUN_ONCE);
 	}
@@ -470,98 +316,19 @@ Test(engine, the_dead_do_not_delay_the_living, .init = start, .fini = finish)
 	cr_expect_eq(lab.last.verdict, FL_VERDICT_INSECURE);
 }
 
-Test(engine, renewed_ten_times_nothing_is_lost, .init = start, .fini = finish)
-{
-	enum { ROUNDS = 10, EACH = 300 };
-	char name[64];
-	atomic_store(&lab.toy.shared->hold, true);
-	for (unsigned r = 0; r < ROUNDS; r++) {
-		atomic_store(&lab.toy.shared->hold, r % 3 != 2); /* some rounds let go */
-		for (unsigned i = 0; i < EACH && fl_engine_jobs(lab.engine) < 2000; i++) {
-			snprintf(name, sizeof(name), "r%u-%u.good.", r, i);
-			ask(name, r * EACH + i);
-		}
-		turn_for(30);
-		cr_expect_eq(fl_engine_renew(lab.engine), FL_OK);
-		cr_expect_leq(fl_engine_contexts(lab.engine), 7);
-	}
-	atomic_store(&lab.toy.shared->hold, false);
-	unsigned asked = 0;
-	wait_answers(ROUNDS * EACH, 10000);
-	for (unsigned i = 0; i < ROUNDS * EACH; i++) {
-		asked += lab.times[i] == 1;
-		cr_expect_leq(lab.times[i], 1, "ticket %u twice", i);
-	}
-	cr_expect_eq(fl_engine_jobs(lab.engine), 0);
-	cr_expect_eq(asked, lab.answered);
-	cr_expect_eq(lab.answered, ROUNDS * EACH);
-	cr_expect_eq(lab.counters.resolved_failed, 0);
-	cr_expect_eq(lab.counters.resolved_insecure, ROUNDS * EACH);
-	turn_for(50);
-	cr_expect_eq(fl_engine_contexts(lab.engine), 1, "the drained are gone");
-}
-
-Test(engine, a_late_context_hands_its_jobs_on, .init = start, .fini = finish, .timeout = 60)
-{
-	ask("first.good.", 0); /* the current context has worked */
-	cr_assert(wait_answers(1, 2000));
-	atomic_store(&lab.toy.shared->hold, true);
-	char name[64];
-	for (unsigned i = 1; i <= 20; i++) {
-		snprintf(name, sizeof(name), "n%u.dead.", i);
-		ask(name, i);
-	}
-	for (unsigned r = 0; r < 6; r++) { /* more than may drain at once */
-		cr_expect_eq(fl_engine_renew(lab.engine), FL_OK);
-		snprintf(name, sizeof(name), "again%u.good.", r);
-		ask(name, 100 + r);
-		turn_for(20);
-		cr_expect_leq(fl_engine_contexts(lab.engine), 6);
-	}
-	cr_expect_eq(fl_engine_jobs(lab.engine), 26);
-	atomic_store(&lab.toy.shared->hold, false);
-	cr_expect(wait_answers(27, 30000));
-	for (unsigned i = 0; i <= 20; i++) {
-		cr_expect_eq(lab.times[i], 1, "ticket %u: %u", i, lab.times[i]);
-	}
-}
-
-Test(engine, an_unused_context_is_as_good_as_new, .init = start, .fini = finish)
-{
-	for (unsigned i = 0; i < 100; i++) {
-		cr_expect_eq(fl_engine_renew(lab.engine), FL_OK);
-	}
-	cr_expect_eq(lab.counters.contexts_made, 1);
-}
-
-Test(engine, age_renews, .init = prepare, .fini = finish)
-{
-	lab.options.context_age_s = 1;
-	open_engine();
-	ask("a.good.", 0);
-	cr_assert(wait_answers(1, 2000));
-	turn_for(2500);
-	cr_expect_eq(lab.counters.contexts_made, 2);
-	cr_expect_eq(fl_engine_contexts(lab.engine), 1);
-	ask("a.good.", 1);
-	cr_expect(wait_answers(2, 2000));
-	cr_expect_eq(atomic_load(&lab.toy.shared->packets), 2,
-		     "the new one has an empty cache");
-}
-
-Test(engine, closed_with_jobs_each_is_lost_once, .init = start, .fini = finish)
+Test(engine, closed_with_jobs_each_is_lost_once, .init = lab_start, .fini = lab_finish)
 {
 	enum { JOBS = 1000 };
 	char name[64];
 	atomic_store(&lab.toy.shared->hold, true);
 	for (unsigned i = 0; i < JOBS; i++) {
 		snprintf(name, sizeof(name), "n%u.good.", i);
-		ask(name, i);
+		lab_ask(name, i);
 		if (i == JOBS / 2) {
 			cr_assert_eq(fl_engine_renew(lab.engine), FL_OK);
 		}
 	}
-	turn_for(50);
+	lab_turn_for(50);
 	fl_engine_close(lab.engine);
 	lab.engine = NULL;
 	cr_expect_eq(lab.answered, JOBS);
@@ -572,11 +339,11 @@ Test(engine, closed_with_jobs_each_is_lost_once, .init = start, .fini = finish)
 	}
 }
 
-Test(engine, survives_a_process_without_descriptors, .init = start, .fini = finish,
+Test(engine, survives_a_process_without_descriptors, .init = lab_start, .fini = lab_finish,
      .timeout = 60)
 {
-	ask("before.good.", 0);
-	cr_assert(wait_answers(1, 2000));
+	lab_ask("before.good.", 0);
+	cr_assert(lab_wait_answers(1, 2000));
 	struct rlimit old, none = { 0 };
 	getrlimit(RLIMIT_NOFILE, &old);
 	none.rlim_max = old.rlim_max;
@@ -585,15 +352,15 @@ Test(engine, survives_a_process_without_descriptors, .init = start, .fini = fini
 	char name[64];
 	for (unsigned i = 1; i <= 100; i++) {
 		snprintf(name, sizeof(name), "n%u.good.", i);
-		ask(name, i);
+		lab_ask(name, i);
 	}
-	cr_expect(wait_answers(101, 20000), "%u answers", lab.answered);
+	cr_expect(lab_wait_answers(101, 20000), "%u answers", lab.answered);
 	cr_expect_eq(lab.last.verdict, FL_VERDICT_FAILED);
 	cr_expect_eq(fl_engine_renew(lab.engine), FL_ESYSTEM, "no context without descriptors");
 	setrlimit(RLIMIT_NOFILE, &old);
 	cr_expect_eq(fl_engine_renew(lab.engine), FL_OK);
-	ask("after.good.", 200);
-	cr_expect(wait_answers(102, 10000));
+	lab_ask("after.good.", 200);
+	cr_expect(lab_wait_answers(102, 10000));
 	cr_expect_eq(lab.last.verdict, FL_VERDICT_INSECURE);
 }
 
@@ -613,10 +380,10 @@ static void ask_many(unsigned from, unsigned n, unsigned *total)
 	for (unsigned i = from; i < from + n;) {
 		for (unsigned k = 0; k < 200 && i < from + n; k++, i++) {
 			snprintf(name, sizeof(name), "n%u.good.", i % 20000);
-			ask(name, i);
+			lab_ask(name, i);
 			++*total;
 		}
-		cr_assert(wait_answers(*total, 10000));
+		cr_assert(lab_wait_answers(*total, 10000));
 	}
 }
 
@@ -624,14 +391,14 @@ static void start_with_small_caches(void)
 {
 	static const struct fl_engine_option small[] = { { "rrset-cache-size", "1m" },
 							 { "msg-cache-size", "1m" } };
-	prepare();
+	lab_prepare();
 	lab.options.raw = small;
 	lab.options.n_raw = 2;
-	open_engine();
+	lab_open_engine();
 }
 
-Test(engine, many_questions_leave_memory_flat, .init = start_with_small_caches, .fini = finish,
-     .timeout = 110)
+Test(engine, many_questions_leave_memory_flat, .init = start_with_small_caches,
+     .fini = lab_finish, .timeout = 110)
 {
 #ifdef FL_SANITIZED
 	enum { MANY = 20000 };
@@ -649,23 +416,6 @@ Test(engine, many_questions_leave_memory_flat, .init = start_with_small_caches, 
 #else
 	(void)grown;
 #endif
-}
-
-Test(engine, renewing_leaks_nothing, .init = start, .fini = finish, .timeout = 60)
-{
-	size_t before = 0;
-	for (unsigned i = 0; i < 40; i++) {
-		char name[64];
-		snprintf(name, sizeof(name), "n%u.good.", i);
-		ask(name, i);
-		cr_assert(wait_answers(i + 1, 5000));
-		cr_assert_eq(fl_engine_renew(lab.engine), FL_OK);
-		turn_for(20);
-		before = i == 10 ? mallinfo2().uordblks : before;
-	}
-	cr_expect_eq(lab.counters.contexts_made, 41);
-	cr_expect_lt(mallinfo2().uordblks, before + (64 << 10), "%zu octets more",
-		     mallinfo2().uordblks - before);
 }
 
 Test(engine, the_library_says_what_it_lacks)
