@@ -16,7 +16,7 @@ struct labels {
 	unsigned n;
 };
 
-/* RFC 6303 4.1 to 4.3 and RFC 7793, as the octets of the addresses; the last one a range. */
+/* RFC 6303 4.1, 4.2 and RFC 7793, as the octets of the addresses; the last one a range. */
 static const struct zone_v4 {
 	uint8_t n;
 	uint8_t octets[4];
@@ -35,7 +35,7 @@ static const struct zone_v4 {
 	{ 2, { 100, 64 }, 127 },            /* RFC 7793: shared address space */
 };
 
-/* RFC 6303 4.4 to 4.6, as the leading nibbles of the addresses. */
+/* RFC 6303 4.3 to 4.6, as the leading nibbles of the addresses. */
 static const char *const zones_v6[] = {
 	"00000000000000000000000000000000", /* unspecified */
 	"00000000000000000000000000000001", /* loopback */
@@ -55,7 +55,7 @@ static const struct top {
 	{ "invalid", FL__SPECIAL_ABSENT },      /* RFC 6761 6.4 */
 	{ "test", FL__SPECIAL_ABSENT },         /* RFC 6761 6.2 */
 	{ "onion", FL__SPECIAL_ABSENT },        /* RFC 7686 2 */
-	{ "alt", FL__SPECIAL_ABSENT },          /* RFC 9476 3 */
+	{ "alt", FL__SPECIAL_ABSENT },          /* RFC 9476 */
 };
 
 static void split(const uint8_t *name, struct labels *l)
@@ -139,7 +139,7 @@ static struct fl__special find_v4(const struct labels *l)
 
 static struct fl__special find_v6(const struct labels *l)
 {
-	char nibbles[NIBBLES];
+	char nibbles[NIBBLES] = { 0 };
 	size_t n = 0;
 	while (n < NIBBLES && n + 2 < l->n && *label(l, (unsigned)n + 2) == 1) {
 		nibbles[n] = (char)label(l, (unsigned)n + 2)[1];

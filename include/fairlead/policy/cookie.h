@@ -25,7 +25,7 @@ enum fl_cookie_state {
 enum { FL_COOKIE_LEN = 24 }; /* client 8, server 16: RFC 9018 4 */
 
 struct fl_cookie_secrets {
-	struct fl_sipkey now, before;
+	struct fl_sipkey now, before; /* all zero: there is none, and it vouches for nobody */
 };
 
 enum fl_cookie_state fl_cookie_check(const struct fl_question *q, const struct fl_addr *client,

@@ -37,7 +37,8 @@ void fl_local_free(struct fl_local *l);
  * Positive data has TTL 10,800, denials carry an SOA (RFC 6303 3). Never AD. ANY for any
  * name is answered with HINFO "RFC8482" (RFC 8482 4.2); meta QTYPEs and classes other
  * than IN are answered NOTIMP or REFUSED here as well, so that what is left may be
- * looked up and resolved. Returns octets, 0: not ours.
+ * looked up and resolved. DS of home.arpa is not ours (RFC 8375 4). Where only TC=1 fits,
+ * that is sent. Returns octets, 0: not ours.
  */
 size_t fl_local_reply(const struct fl_local *l, const struct fl_question *q,
 		      const uint8_t *name, const struct fl_reply_opts *o, uint8_t *out,

@@ -18,8 +18,9 @@
 struct fl_ratelimit;
 
 struct fl_ratelimit_options {
-	uint32_t per_second; /* tokens a second for the narrowest prefix; 0: never limits */
-	uint32_t buckets;    /* power of two; memory is about 16 octets each */
+	uint32_t per_second; /* tokens a second for the narrowest prefix; 0: never limits, no
+				table */
+	uint32_t buckets;    /* power of two, at least 4; memory is 16 octets each */
 	struct fl_prefix_list exempt;
 	struct fl_sipkey secret;
 };
