@@ -15,10 +15,10 @@ struct encode_case {
 #define SIG(owner, ttl, type, original) owner " " ttl " IN RRSIG " type " 13 2 " original SIGNED
 #define OLD_SIG(owner, ttl, type)                                                           \
 	owner " " ttl " IN RRSIG " type " 13 2 3600 20260531230000 20260501000000 1 test. " \
-					"AAAA"
+	      "AAAA"
 #define LATE_SIG(owner, ttl, type)                                                           \
 	owner " " ttl " IN RRSIG " type " 13 2 86400 20260601000140 20260501000000 1 test. " \
-					"AAAA"
+	      "AAAA"
 
 static const struct encode_case cases[] = {
 	{ "one address",
