@@ -83,6 +83,7 @@ bool servers_start(const struct state *st, struct servers *out)
 {
 	*out = (struct servers){ 0 };
 	const pid_t self = getpid();
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	for (enum group g = GROUP_ROOT; g < GROUP_SERVED; g++) {
 		char name[32];
 		char conf[PATH_MAX];
@@ -104,35 +105,39 @@ bool servers_start(const struct state *st, struct servers *out)
 
 enum group servers_reap(struct servers *s)
 {
-	enum group ended = GROUP_COUNT;
-	for (enum group g = GROUP_ROOT; g < GROUP_SERVED; g++) {
-		if (s->nsd[g] != 0 && waitpid(s->nsd[g], NULL, WNOHANG) == s->nsd[g]) {
-			s->nsd[g] = 0;
-			ended = ended == GROUP_COUNT ? g : ended;
+	enum group first = GROUP_COUNT;
+	for (pid_t pid = waitpid(-1, NULL, WNOHANG); pid > 0;
+	     pid = waitpid(-1, NULL, WNOHANG)) {
+		for (enum group g = GROUP_ROOT; g < GROUP_SERVED; g++) {
+			if (s->nsd[g] == pid) {
+				s->ended[g] = true;
+				first = first == GROUP_COUNT ? g : first;
+			}
 		}
 	}
-	return ended;
+	return first;
 }
 
-static bool any_left(const struct servers *s)
+static bool children_left(void)
+{
+	siginfo_t info;
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+static void ask_to_end(const struct servers *s)
 {
 	for (enum group g = GROUP_ROOT; g < GROUP_SERVED; g++) {
-		if (s->nsd[g] != 0) {
-			return true;
+		if (s->nsd[g] != 0 && !s->ended[g]) {
+			kill(s->nsd[g], SIGTERM);
 		}
 	}
-	return false;
 }
 
-static void signal_all(const struct servers *s, int sig)
+static void force_to_end(const struct servers *s)
 {
 	for (enum group g = GROUP_ROOT; g < GROUP_SERVED; g++) {
-		if (s->nsd[g] == 0) {
-			continue;
-		}
-		/* the child makes itself a group's leader: early on, only it is there */
-		if (sig != SIGKILL || kill(-s->nsd[g], sig) != 0) {
-			kill(s->nsd[g], sig);
+		if (s->nsd[g] != 0 && kill(-s->nsd[g], SIGKILL) != 0 && !s->ended[g]) {
+			kill(s->nsd[g], SIGKILL); /* it was not yet its group's leader */
 		}
 	}
 }
@@ -140,16 +145,15 @@ static void signal_all(const struct servers *s, int sig)
 void servers_stop(struct servers *s)
 {
 	const struct timespec pause = { .tv_nsec = STOP_POLL_MS * 1000000L };
-	signal_all(s, SIGTERM);
-	for (int waited = 0; any_left(s) && waited < STOP_WAIT_MS; waited += STOP_POLL_MS) {
-		nanosleep(&pause, NULL);
+	ask_to_end(s);
+	for (int waited = 0; waited < STOP_WAIT_MS; waited += STOP_POLL_MS) {
 		servers_reap(s);
-	}
-	signal_all(s, SIGKILL);
-	for (enum group g = GROUP_ROOT; g < GROUP_SERVED; g++) {
-		if (s->nsd[g] != 0) {
-			waitpid(s->nsd[g], NULL, 0);
-			s->nsd[g] = 0;
+		if (!children_left()) {
+			return;
 		}
+		nanosleep(&pause, NULL);
+	}
+	force_to_end(s);
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {
 	}
 }

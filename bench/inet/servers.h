@@ -13,16 +13,18 @@
 #include <sys/types.h>
 
 struct servers {
-	pid_t nsd[GROUP_SERVED]; /* 0: not running */
+	pid_t nsd[GROUP_SERVED]; /* each leads a process group of its own; 0: not started */
+	bool ended[GROUP_SERVED];
 };
 
 /** Bind the silent addresses. They stay bound while this process lives. */
 bool servers_open_silent(bool ipv6);
 
-/** Start every NSD, each in a process group of its own. They die with us. */
+/** Start every NSD. They die with us, and their own children become ours to collect:
+ * in a container nobody else might. */
 bool servers_start(const struct state *st, struct servers *out);
 
-/** Collect ended children; the first group found ended, or GROUP_COUNT. */
+/** Collect what has ended; the first group found newly ended, or GROUP_COUNT. */
 enum group servers_reap(struct servers *s);
 
 /** End them all: politely, then after a few seconds by force. */
