@@ -5,7 +5,8 @@
 enum {
 	ARCOUNT_AT = 10,
 	OPT_FIXED = 11, /* root, type, class, TTL, RDLENGTH: RFC 6891 6.1.2 */
-	OPTION_FIXED = 4
+	OPTION_FIXED = 4,
+	EDNS_DO = 0x8000 /* RFC 6891 6.1.4 */
 };
 
 /* What of the options goes out: all of it, until something does not fit. */
@@ -64,6 +65,9 @@ static size_t plan_size(const struct plan *p, const struct fl_reply_opts *o)
 /* Leave out what a client misses least until the OPT is at most room octets. */
 static bool plan_fit(struct plan *p, const struct fl_reply_opts *o, size_t room)
 {
+	if (plan_size(p, o) <= room) { /* nearly always */
+		return true;
+	}
 	bool *const order[] = { &p->text[1], &p->text[0],   &p->ede[1], &p->ede[0],
 				&p->nsid,    &p->keepalive, &p->cookie };
 	for (size_t i = 0; plan_size(p, o) > room; i++) {
@@ -90,12 +94,12 @@ void fl_reply_begin(struct fl_writer *w, const struct fl_question *q, uint16_t f
 	if (rcode > FL_FLAG_RCODE && !q->edns) {
 		rcode = FL_RCODE_SERVFAIL; /* its high bits need an OPT, RFC 6891 6.1.3 */
 	}
-	fl_writer_u16(w, q->id);
-	fl_writer_u16(
-		w, (uint16_t)(FL_FLAG_QR | FL_FLAG_RA | kept | ours | (rcode & FL_FLAG_RCODE)));
-	fl_writer_u16(w, question ? 1 : 0);
-	fl_writer_u16(w, 0);
-	fl_writer_u32(w, 0);
+	uint8_t header[FL_HEADER_SIZE] = { 0 };
+	fl_store_u16(header, q->id);
+	fl_store_u16(header + 2, (uint16_t)(FL_FLAG_QR | FL_FLAG_RA | kept | ours |
+					    (rcode & FL_FLAG_RCODE)));
+	header[5] = question ? 1 : 0; /* QDCOUNT */
+	fl_writer_octets(w, header, sizeof(header));
 	if (question) {
 		fl_writer_octets(w, fl_question_name(q), q->name_len + 4U);
 	}
@@ -177,11 +181,13 @@ void fl_reply_write_opt(struct fl_writer *w, const struct fl_question *q,
 	}
 	const size_t size = plan_size(&p, o);
 	const size_t padding = padding_size(w->len + size, limit, o->pad_block);
-	fl_writer_u8(w, 0);
-	fl_writer_u16(w, FL_TYPE_OPT);
-	fl_writer_u16(w, FL_UDP_PAYLOAD);
-	fl_writer_u32(w, (uint32_t)(rcode >> 4) << 24 | (q->dnssec_ok ? 0x8000U : 0U));
-	fl_writer_u16(w, (uint16_t)(size - OPT_FIXED + padding));
+	uint8_t fixed[OPT_FIXED] = { 0 }; /* owner: the root; version 0 */
+	fl_store_u16(fixed + 1, FL_TYPE_OPT);
+	fl_store_u16(fixed + 3, FL_UDP_PAYLOAD);
+	fixed[5] = (uint8_t)(rcode >> 4);
+	fl_store_u16(fixed + 7, q->dnssec_ok ? EDNS_DO : 0);
+	fl_store_u16(fixed + 9, (uint16_t)(size - OPT_FIXED + padding));
+	fl_writer_octets(w, fixed, sizeof(fixed));
 	write_options(w, &p, o);
 	if (padding > 0) {
 		write_padding(w, padding - OPTION_FIXED);

@@ -392,7 +392,7 @@ Test(ldns, whole_responses_agree)
 	}
 }
 
-Test(ldns, mangled_responses_agree, .timeout = 100)
+Test(ldns, mangled_responses_agree)
 {
 	uint64_t seed = 1035;
 	unsigned seen[DIFFERENCES] = { 0 };
@@ -540,7 +540,7 @@ static enum fl_question_kind compare_query(const struct made *m)
 	return kind;
 }
 
-Test(ldns, questions_agree, .timeout = 100)
+Test(ldns, questions_agree)
 {
 	uint64_t seed = 9619;
 	unsigned whole[FL_QUESTION_NOTAUTH + 1] = { 0 },

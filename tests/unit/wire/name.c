@@ -123,9 +123,9 @@ Test(name, expand_example_of_rfc1035)
 	}
 }
 
-/* Any octets: what expands is a well-formed name, and nothing is read outside. A walk
- * can visit an octet at most once, so it must end; a hang would end the test. */
-Test(name, expand_any_octets, .timeout = 60)
+/* Any octets: what expands is a well-formed name, and nothing is read outside. Each
+ * pointer leads before the last, so a walk must end, or CTest ends the test. */
+Test(name, expand_any_octets)
 {
 	uint64_t seed = 4343;
 	unsigned expanded = 0;
@@ -153,7 +153,7 @@ Test(name, expand_any_octets, .timeout = 60)
 }
 
 /* 16,383 pointers in a row, each to the one before: linear, and ends at the root. */
-Test(name, expand_longest_chain_of_pointers, .timeout = 10)
+Test(name, expand_longest_chain_of_pointers)
 {
 	static uint8_t msg[0x4000];
 	uint8_t out[FL_NAME_MAX];

@@ -86,6 +86,9 @@ static const struct kind_case kind_cases[] = {
 	  OCTETS(HEADER("\1", "\0", "\0", "\0") "\x41"
 						"a\0\0\1\0\1"),
 	  FL_QUESTION_FORMERR, 0, false },
+	{ "a label of 65 is one of type 01, however much follows",
+	  OCTETS(HEADER("\1", "\0", "\0", "\0") "\x41" L62 "aa\0\0\1\0\1"), FL_QUESTION_FORMERR,
+	  0, false },
 	{ "label type 10", OCTETS(HEADER("\1", "\0", "\0", "\0") "\x80\0\0\1\0\1"),
 	  FL_QUESTION_FORMERR, 0, false },
 	{ "a name of 256 octets",
@@ -216,6 +219,8 @@ Test(question, kinds)
 		cr_expect(q.msg == msg && q.len == c->len, "%s: view lost its message", c->why);
 		cr_expect_eq(q.id, c->len < 12 ? 0 : 0x1234, "%s", c->why);
 		cr_expect_geq(q.udp_size, 512, "%s", c->why);
+		cr_expect(q.name_len > 0 || (q.qtype == 0 && q.qclass == 0),
+			  "%s: a type without a name", c->why);
 		free(msg);
 	}
 }
@@ -285,6 +290,18 @@ Test(question, options)
 	cr_expect(q.cookie > (const uint8_t *)msg &&
 			  q.cookie < (const uint8_t *)msg + sizeof(msg),
 		  "the cookie was copied");
+}
+
+/* RFC 6891 6.1.3: what options of another version mean nobody knows. */
+Test(question, options_of_another_version_are_not_read)
+{
+	static const char msg[] = HEADER("\1", "\0", "\0", "\1") QUESTION
+		"\0\0\x29\x10\0\0\1\x80\0\0\x10\0\3\0\0\0\x0A\0\x08" COOKIE8;
+	struct fl_question q;
+	cr_assert_eq(fl_question_parse((const uint8_t *)msg, sizeof(msg) - 1, &q),
+		     FL_QUESTION_BADVERS);
+	cr_expect(q.edns && q.dnssec_ok && q.edns_version == 1 && q.udp_size == 4096);
+	cr_expect(q.cookie == NULL && q.cookie_len == 0 && !q.wants_nsid);
 }
 
 Test(question, cookie_lengths)
