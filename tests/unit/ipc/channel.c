@@ -1,0 +1,252 @@
+/* Channels between roles, over real sockets and a real loop. */
+#include "fairlead/ipc/channel.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+struct end {
+	uv_loop_t *loop;
+	struct fl_channel *ch;
+	unsigned frames, closed, fds, stop_after;
+	uint64_t last_job;
+	bool in_order;
+};
+
+static void on_frame(void *arg, struct fl_channel *ch, const struct fl_frame *f, int *fds,
+		     unsigned n_fds)
+{
+	struct end *e = arg;
+	(void)ch;
+	(void)fds;
+	e->fds += n_fds;
+	e->in_order = e->in_order && f->h.job_id == e->last_job + 1;
+	e->last_job = f->h.job_id;
+	if (++e->frames == e->stop_after) {
+		uv_stop(e->loop);
+	}
+}
+
+static void on_closed(void *arg, struct fl_channel *ch)
+{
+	struct end *e = arg;
+	e->closed++;
+	fl_channel_free(ch);
+	e->ch = NULL;
+	uv_stop(e->loop);
+}
+
+static void on_timeout(uv_timer_t *t)
+{
+	uv_stop(t->loop);
+}
+
+static void open_end(struct end *e, uv_loop_t *loop, int fd, size_t max_queued)
+{
+	*e = (struct end){ .loop = loop, .in_order = true };
+	const struct fl_channel_options o = { .loop = loop,
+					      .fd = fd,
+					      .frame = on_frame,
+					      .closed = on_closed,
+					      .arg = e,
+					      .max_queued = max_queued };
+	cr_assert_eq(fl_channel_open(&o, &e->ch), FL_OK);
+}
+
+static void pair(int fd[2])
+{
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd),
+		     0);
+}
+
+static void run_for(uv_loop_t *loop, unsigned ms)
+{
+	uv_timer_t t;
+	uv_timer_init(loop, &t);
+	uv_timer_start(&t, on_timeout, ms, 0);
+	uv_run(loop, UV_RUN_DEFAULT);
+	uv_close((uv_handle_t *)&t, NULL);
+	uv_run(loop, UV_RUN_NOWAIT);
+}
+
+static struct fl_frame numbered(uint64_t n, uint8_t *packet, uint32_t len)
+{
+	struct fl_frame f = fl_frame_init(FL_FRAME_ANSWER);
+	f.h.job_id = n;
+	f.packet = packet;
+	f.h.packet_len = len;
+	return f;
+}
+
+Test(channel, thousands_of_frames_arrive_whole_and_in_order)
+{
+	uv_loop_t loop;
+	struct end a, b;
+	int fd[2];
+	static uint8_t packet[2000];
+	uv_loop_init(&loop);
+	pair(fd);
+	open_end(&a, &loop, fd[0], 10000);
+	open_end(&b, &loop, fd[1], 0);
+	b.stop_after = 5000;
+	for (uint64_t i = 1; i <= 5000; i++) {
+		const struct fl_frame f = numbered(i, packet, (uint32_t)(i % sizeof(packet)));
+		cr_assert_eq(fl_channel_send(a.ch, &f), FL_OK);
+	}
+	run_for(&loop, 20000);
+	cr_expect_eq(b.frames, 5000);
+	cr_expect(b.in_order);
+	fl_channel_free(a.ch);
+	fl_channel_free(b.ch);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_expect_eq(uv_loop_close(&loop), 0);
+}
+
+Test(channel, the_largest_frame_passes)
+{
+	uv_loop_t loop;
+	struct end a, b;
+	int fd[2];
+	static uint8_t packet[FL_FRAME_PACKET_MAX];
+	static char text[FL_REASON_TEXT_MAX];
+	uv_loop_init(&loop);
+	pair(fd);
+	open_end(&a, &loop, fd[0], 0);
+	open_end(&b, &loop, fd[1], 0);
+	b.stop_after = 1;
+	struct fl_frame f = numbered(1, packet, sizeof(packet));
+	f.text = text;
+	f.h.text_len = sizeof(text);
+	cr_assert_eq(fl_channel_send(a.ch, &f), FL_OK);
+	run_for(&loop, 5000);
+	cr_expect_eq(b.frames, 1);
+	fl_channel_free(a.ch);
+	fl_channel_free(b.ch);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	uv_loop_close(&loop);
+}
+
+Test(channel, a_full_queue_refuses_and_forgets_nothing_else)
+{
+	uv_loop_t loop;
+	struct end a, b;
+	int fd[2];
+	uv_loop_init(&loop);
+	pair(fd);
+	open_end(&a, &loop, fd[0], 8);
+	open_end(&b, &loop, fd[1], 0);
+	for (uint64_t i = 1; i <= 8; i++) {
+		const struct fl_frame f = numbered(i, NULL, 0);
+		cr_expect_eq(fl_channel_send(a.ch, &f), FL_OK);
+	}
+	const struct fl_frame ninth = numbered(9, NULL, 0);
+	cr_expect_eq(fl_channel_send(a.ch, &ninth), FL_EBUSY);
+	b.stop_after = 8;
+	run_for(&loop, 5000);
+	cr_expect_eq(b.frames, 8);
+	cr_expect_eq(fl_channel_send(a.ch, &ninth), FL_OK, "there is room again");
+	fl_channel_free(a.ch);
+	fl_channel_free(b.ch);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	uv_loop_close(&loop);
+}
+
+Test(channel, garbage_closes_the_connection_of_who_sent_it)
+{
+	uv_loop_t loop;
+	struct end b;
+	int fd[2];
+	uv_loop_init(&loop);
+	pair(fd);
+	open_end(&b, &loop, fd[1], 0);
+	cr_assert_eq(write(fd[0], "garbage", 7), 7);
+	run_for(&loop, 5000);
+	cr_expect_eq(b.closed, 1);
+	cr_expect_eq(b.frames, 0);
+	close(fd[0]);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	uv_loop_close(&loop);
+}
+
+Test(channel, what_a_dying_peer_said_last_is_still_heard)
+{
+	uv_loop_t loop;
+	struct end a, b;
+	int fd[2];
+	uv_loop_init(&loop);
+	pair(fd);
+	open_end(&a, &loop, fd[0], 0);
+	open_end(&b, &loop, fd[1], 0);
+	for (uint64_t i = 1; i <= 100; i++) {
+		const struct fl_frame f = numbered(i, NULL, 0);
+		cr_assert_eq(fl_channel_send(a.ch, &f), FL_OK);
+	}
+	fl_channel_flush(a.ch);
+	fl_channel_free(a.ch);
+	run_for(&loop, 5000);
+	cr_expect_eq(b.frames, 100);
+	cr_expect_eq(b.closed, 1);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	uv_loop_close(&loop);
+}
+
+Test(channel, descriptors_pass_and_those_not_kept_are_closed)
+{
+	uv_loop_t loop;
+	struct end a, b;
+	int fd[2], gift[2];
+	uv_loop_init(&loop);
+	pair(fd);
+	pair(gift);
+	open_end(&a, &loop, fd[0], 0);
+	open_end(&b, &loop, fd[1], 0);
+	b.stop_after = 1;
+	const struct fl_frame f = numbered(1, NULL, 0);
+	cr_assert_eq(fl_channel_send_fds(a.ch, &f, &gift[0], 1), FL_OK);
+	close(gift[0]);
+	run_for(&loop, 5000);
+	cr_expect_eq(b.fds, 1);
+	char c;
+	cr_expect_eq(read(gift[1], &c, 1), 0,
+		     "the last copy is closed: its other end reads the end");
+	fl_channel_free(a.ch);
+	fl_channel_free(b.ch);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	uv_loop_close(&loop);
+}
+
+Test(channel, a_listening_end_outlives_its_role)
+{
+	int listen_fd, peer, accepted;
+	char token[32];
+	snprintf(token, sizeof(token), "test-%d", getpid());
+	cr_assert_eq(fl_channel_listen(token, "resolver.0", &listen_fd), FL_OK);
+	cr_expect_eq(fl_channel_accept(listen_fd, &accepted), FL_ENOTFOUND, "nobody has come");
+	/* nobody accepts yet: connecting succeeds all the same */
+	cr_assert_eq(fl_channel_connect(token, "resolver.0", &peer), FL_OK);
+	cr_assert_eq(fl_channel_accept(listen_fd, &accepted), FL_OK);
+	close(peer);
+	close(accepted);
+	cr_expect_eq(fl_channel_connect(token, "resolver.1", &peer), FL_ESYSTEM);
+	close(listen_fd);
+	cr_expect_eq(fl_channel_connect(token, "resolver.0", &peer), FL_ESYSTEM);
+}
+
+Test(channel, another_user_is_refused)
+{
+	int listen_fd, accepted, peer;
+	char token[32];
+	if (geteuid() != 0) {
+		cr_skip_test("only root can be two users");
+	}
+	snprintf(token, sizeof(token), "test-%d", getpid());
+	cr_assert_eq(fl_channel_listen(token, "keeper", &listen_fd), FL_OK);
+	cr_assert_eq(seteuid(65534), 0);
+	cr_assert_eq(fl_channel_connect(token, "keeper", &peer), FL_OK);
+	cr_assert_eq(seteuid(0), 0);
+	cr_expect_eq(fl_channel_accept(listen_fd, &accepted), FL_EDENIED);
+}
