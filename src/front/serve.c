@@ -18,7 +18,8 @@ void fl__front_begin_batch(struct front *f)
 		/* every lookup is a miss, and the supervisor decides about the file */
 		fl_log_gated(&f->cache_gate, 10, FL_LOG_ERROR,
 			     "the cache cannot be read; answers come from the resolvers");
-		fl_role_say(&f->self, FL_CONTROL_CACHE_BAD, FL_ECORRUPT, "a read transaction failed");
+		fl_role_say(&f->self, FL_CONTROL_CACHE_BAD, FL_ECORRUPT,
+			    "a read transaction failed");
 		fl_cache_close(f->cache);
 		f->cache = NULL;
 	}
@@ -46,6 +47,13 @@ void fl__front_reply_opts(struct query *q, bool has_cookie)
 	if (q->q.wants_nsid) {
 		q->opts.nsid = q->front->self.config->identity;
 	}
+}
+
+static enum fl_rate take(const struct query *q, struct fl_ratelimit *limit)
+{
+	return fl_ratelimit_exempt(limit, &q->client)
+		       ? FL_RATE_PASS
+		       : fl_ratelimit_take(limit, &q->client, q->front->now.boot_ns);
 }
 
 /* An error answer: counted against the error limit, so that we never amplify. */
@@ -135,8 +143,7 @@ static enum step screen(struct query *q)
 		return refuse(q, FL_RCODE_BADCOOKIE, FL_REASON_NONE);
 	}
 	if (f->per_client != NULL) {
-		const enum fl_rate r =
-			fl_ratelimit_take(f->per_client, &q->client, f->now.boot_ns);
+		const enum fl_rate r = take(q, f->per_client);
 		if (r != FL_RATE_PASS) {
 			FL_COUNT_ADD(f->self.counters, rate_limited, 1);
 			return r == FL_RATE_SLIP ? slip(q) : STEP_DROP;
