@@ -256,12 +256,13 @@ Test(tcp, resets_at_any_moment)
 			turn(&server.loop);
 			turn(&server.loop);
 		}
-		if (i % 4 == 3 && server.seen > seen) {
+		const bool answered = i % 4 == 3 && server.seen > seen;
+		if (answered) {
 			answer(server.seen - 1);
 			turn(&server.loop);
 		}
 		reset(fd);
-		if (server.seen > seen) {
+		if (server.seen > seen && !answered) {
 			answer(server.seen - 1); /* the socket is reset, and nobody knows yet */
 		}
 		turn(&server.loop);

@@ -66,7 +66,7 @@ Test(tcp_limits, who_asks_and_never_reads_is_paused_and_then_closed)
 	for (unsigned still = 0; still < 10 && asked < HELD_MAX - 10;) {
 		const unsigned seen = server.seen;
 		ask(fd, asked++);
-		turn(&server.loop);
+		turn_for(&server.loop, 1);
 		still = server.seen == seen ? still + 1 : 0;
 	}
 	cr_assert_lt(asked, HELD_MAX - 10);
@@ -109,7 +109,7 @@ Test(tcp_limits, who_never_reads_has_its_time)
 	const int fd = dial_local();
 	for (unsigned i = 0; i < 1000 && fl_tcp_busy(server.tcp) == 0; i++) {
 		ask(fd, i);
-		turn(&server.loop);
+		turn_for(&server.loop, 1);
 	}
 	cr_assert_eq(fl_tcp_busy(server.tcp), 1);
 	TURN_UNTIL(&server.loop, server.counters.tcp_broken == 1);

@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -114,6 +115,7 @@ static inline void server_close(void)
 /* A connection from @p from to the server's port on @p to; the handshake is the kernel's. */
 static inline int dial(const char *from, const char *to)
 {
+	const int on = 1;
 	struct sockaddr_storage ss;
 	struct fl_addr a = addr_of(from, 0);
 	const int fd = socket(a.family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -124,6 +126,8 @@ static inline int dial(const char *from, const char *to)
 	len = fl_addr_to_sockaddr(&a, &ss);
 	cr_assert_eq(connect(fd, (const struct sockaddr *)&ss, len), 0, "%s", strerror(errno));
 	cr_assert_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	/* or small pieces would be put together behind our back */
+	cr_assert_eq(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0);
 	return fd;
 }
 
