@@ -65,8 +65,7 @@ static enum step refuse(struct query *q, uint16_t rcode, enum fl_reason reason)
 		q->opts.ede[0] = (struct fl_reply_ede){ fl_reason_ede(reason), text,
 							(uint8_t)strlen(text) };
 	}
-	if (!is_tcp(q) &&
-	    fl_ratelimit_take(f->errors, &q->client, f->now.boot_ns) == FL_RATE_DROP) {
+	if (!is_tcp(q) && take(q, f->errors) == FL_RATE_DROP) {
 		FL_COUNT_ADD(f->self.counters, rate_limited, 1);
 		return STEP_DROP;
 	}
