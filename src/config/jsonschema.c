@@ -1,6 +1,6 @@
 /* JSON Schema of the configuration, draft 2020-12, from the table. */
 #include "schema.h"
-#include "yaml.h"
+#include "tree.h"
 
 #include <string.h>
 

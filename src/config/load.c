@@ -128,6 +128,13 @@ static char *pattern_beside(const char *file, const char *pattern)
 	return joined;
 }
 
+/* A folder that is not there holds nothing; one that can't be read may hold what matters. */
+static int is_fatal(const char *path, int err)
+{
+	(void)path;
+	return err != ENOENT && err != ENOTDIR;
+}
+
 static void include_pattern(struct fl__config_load *l, const struct fl__config_node *node,
 			    unsigned deep)
 {
@@ -139,13 +146,14 @@ static void include_pattern(struct fl__config_load *l, const struct fl__config_n
 		l->problems.err = FL_ENOMEM;
 		return;
 	}
-	const int rc = glob(pattern, GLOB_ERR, NULL, &found);
+	const int rc = glob(pattern, 0, is_fatal, &found);
 	if (rc == GLOB_NOSPACE) {
 		l->problems.err = FL_ENOMEM;
 	} else if (rc == GLOB_ABORTED) {
 		fl__config_problem(&l->problems, &node->mark,
-				   "include %s: %s, a readable folder expected",
-				   fl__config_quote(node->text, quoted), strerror(errno));
+				   "include %s leads to a folder that can't be read, a "
+				   "readable one expected",
+				   fl__config_quote(node->text, quoted));
 		l->problems.err = FL_ESYSTEM;
 	} else if (rc == GLOB_NOMATCH && strpbrk(node->text, "*?[") == NULL) {
 		fl__config_problem(&l->problems, &node->mark,

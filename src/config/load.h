@@ -11,7 +11,7 @@
 #define FAIRLEAD_SRC_CONFIG_LOAD_H
 
 #include "schema.h"
-#include "yaml.h"
+#include "tree.h"
 
 #include <sys/types.h>
 

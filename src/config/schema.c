@@ -293,7 +293,8 @@ static void describe_list(const struct fl__config_key *k, char buf[static FL__EX
 	if (k->shape == FL__LIST) {
 		k->scalar->describe(k, one);
 	} else {
-		snprintf(one, sizeof(one), "%s", k->bare != NULL ? "a mapping or a name" : "a mapping");
+		snprintf(one, sizeof(one), "%s",
+			 k->bare != NULL ? "a mapping or a name" : "a mapping");
 	}
 	snprintf(buf, FL__EXPECTED_MAX, "a list of %s%llu values, each %.140s",
 		 k->min > 0 ? "1 to " : "at most ", (unsigned long long)k->max, one);

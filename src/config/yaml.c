@@ -1,4 +1,4 @@
-#include "yaml.h"
+#include "tree.h"
 
 #include <assert.h>
 #include <stdint.h>
@@ -354,10 +354,14 @@ static void report_syntax(struct builder *b, const yaml_parser_t *parser)
 	if (b->err == FL_ENOMEM) {
 		return;
 	}
-	fl__config_problem(b->problems, &at, "not YAML, %s%s%s",
+	/* [127.0.0.1, ::1] is what people write first */
+	const bool bare = parser->problem != NULL &&
+			  strcmp(parser->problem, "did not find expected node content") == 0;
+	fl__config_problem(b->problems, &at, "not YAML, %s%s%s%s",
 			   parser->problem != NULL ? parser->problem : "wrong syntax",
 			   parser->context != NULL ? " " : "",
-			   parser->context != NULL ? parser->context : "");
+			   parser->context != NULL ? parser->context : "",
+			   bare ? " (what begins with a colon needs quotes: \"::1\")" : "");
 }
 
 static void parse(struct builder *b, const char *text, size_t len)

@@ -6,8 +6,8 @@
  * anchors, aliases, tags or tabs, no control characters even where escaped, eight
  * levels deep at most. What a scalar means is not decided here.
  */
-#ifndef FAIRLEAD_SRC_CONFIG_YAML_H
-#define FAIRLEAD_SRC_CONFIG_YAML_H
+#ifndef FAIRLEAD_SRC_CONFIG_TREE_H
+#define FAIRLEAD_SRC_CONFIG_TREE_H
 
 #include "problem.h"
 
