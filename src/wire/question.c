@@ -2,6 +2,7 @@
 
 #include "fairlead/wire/reader.h"
 #include "fairlead/wire/writer.h"
+#include "tsig.h"
 
 #include <string.h>
 
@@ -19,12 +20,6 @@ enum { /* RFC 7873 4 */
 };
 
 enum { EDNS_DO = 0x8000 }; /* in an OPT's TTL field, RFC 6891 6.1.4 */
-
-/* What the additional section brought beside what the view shows. */
-struct extras {
-	bool tsig;
-	bool bad_options; /* judged last: options of an unknown version mean nothing */
-};
 
 /* The only place a question name can stand: uncompressed, behind the header. */
 static bool read_question(struct fl_question *q)
@@ -92,7 +87,7 @@ static bool read_options(struct fl_question *q, const uint8_t *at, size_t left)
 	return true;
 }
 
-static bool read_opt(struct fl_question *q, const struct fl_rr *rr, struct extras *x)
+static bool read_opt(struct fl_question *q, const struct fl_rr *rr, bool *bad_options)
 {
 	if (q->edns || q->msg[rr->owner_pos] != 0) { /* RFC 6891 6.1.1, 6.1.2: once, at root */
 		return false;
@@ -102,23 +97,29 @@ static bool read_opt(struct fl_question *q, const struct fl_rr *rr, struct extra
 	q->edns_version = (uint8_t)(rr->ttl >> 16);
 	q->dnssec_ok = (rr->ttl & EDNS_DO) != 0;
 	if (q->edns_version == 0) {
-		x->bad_options = !read_options(q, q->msg + rr->rdata_pos, rr->rdata_len);
+		*bad_options = !read_options(q, q->msg + rr->rdata_pos, rr->rdata_len);
 	}
 	return true;
 }
 
 /* Other records are stepped over: a SIG(0) is not ours to judge (RFC 2931 3.2). */
 static bool read_additional(struct fl_question *q, struct fl_reader *r, unsigned count,
-			    struct extras *x)
+			    bool *bad_options)
 {
 	for (; count > 0; count--) {
 		struct fl_rr rr;
-		if (x->tsig || fl_reader_rr(r, &rr) != FL_OK) { /* TSIG is last, RFC 8945 5.1 */
+		/* TSIG is last, RFC 8945 5.1 */
+		if (q->tsig_pos != 0 || fl_reader_rr(r, &rr) != FL_OK) {
 			return false;
 		}
-		x->tsig = rr.type == FL_TYPE_TSIG;
-		if (rr.type == FL_TYPE_OPT && !read_opt(q, &rr, x)) {
+		if (rr.type == FL_TYPE_OPT && !read_opt(q, &rr, bad_options)) {
 			return false;
+		}
+		if (rr.type == FL_TYPE_TSIG) {
+			if (!fl__tsig_is_whole(q->msg, &rr)) {
+				return false;
+			}
+			q->tsig_pos = (uint16_t)rr.owner_pos;
 		}
 	}
 	return r->pos == r->len;
@@ -140,20 +141,20 @@ static enum fl_question_kind read_query(struct fl_question *q)
 	    fl_load_u16(q->msg + ANCOUNT_AT) != 0) {
 		return FL_QUESTION_FORMERR;
 	}
-	struct extras x = { 0 };
+	bool bad_options = false; /* judged last: those of an unknown version mean nothing */
 	struct fl_reader r = fl_reader_init(q->msg, q->len);
 	r.pos = FL_HEADER_SIZE + (size_t)q->name_len + 4;
 	if (!read_authority(q, &r, fl_load_u16(q->msg + NSCOUNT_AT)) ||
-	    !read_additional(q, &r, fl_load_u16(q->msg + ARCOUNT_AT), &x)) {
+	    !read_additional(q, &r, fl_load_u16(q->msg + ARCOUNT_AT), &bad_options)) {
 		return FL_QUESTION_FORMERR;
 	}
 	if (q->edns_version > 0) {
 		return FL_QUESTION_BADVERS;
 	}
-	if (x.bad_options) {
+	if (bad_options) {
 		return FL_QUESTION_FORMERR;
 	}
-	return x.tsig ? FL_QUESTION_NOTAUTH : FL_QUESTION_OK;
+	return q->tsig_pos != 0 ? FL_QUESTION_NOTAUTH : FL_QUESTION_OK;
 }
 
 enum fl_question_kind fl_question_parse(const uint8_t *msg, size_t len, struct fl_question *out)

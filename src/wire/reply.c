@@ -1,5 +1,7 @@
 #include "fairlead/wire/reply.h"
 
+#include "tsig.h"
+
 #include <string.h>
 
 enum {
@@ -205,6 +207,9 @@ size_t fl_reply_error(const struct fl_question *q, uint16_t rcode,
 	fl_reply_begin(&w, q, 0, rcode);
 	fl_reply_write_opt(&w, q, o, rcode);
 	if (w.err == FL_OK) {
+		if (rcode == FL_RCODE_NOTAUTH) {
+			fl__tsig_write_badkey(&w, q);
+		}
 		return w.len;
 	}
 	struct fl_question bare = *q; /* a header is always possible */

@@ -24,24 +24,29 @@ static void must(bool holds)
 
 /* A reply is never over its limit, never an echo of what it should not be, and our own reader
  * understands it to the last octet. */
-static void check_reply(const struct fl_question *q, const struct fl_reply_opts *o)
+static void check_reply(const struct fl_question *q, const struct fl_reply_opts *o,
+			uint16_t rcode)
 {
 	uint8_t out[1400];
-	const size_t len = fl_reply_error(q, FL_RCODE_BADCOOKIE, o, out, sizeof(out));
+	const size_t len = fl_reply_error(q, rcode, o, out, sizeof(out));
 	must(len >= FL_HEADER_SIZE && (len <= o->max_size || len == FL_HEADER_SIZE));
 	must(fl_load_u16(out) == q->id && (out[2] & 0x80) != 0 && (out[2] & 0x04) == 0);
 	struct fl_reader r = fl_reader_init(out, len);
 	r.pos = 4;
 	const bool question = fl_reader_u16(&r) == 1;
 	fl_reader_u32(&r);
-	const bool opt = fl_reader_u16(&r) == 1;
+	const unsigned records = fl_reader_u16(&r);
 	if (question) {
 		must(fl_reader_skip_name(&r) == FL_OK);
 		must(memcmp(out + 12, q->msg + 12, q->name_len + 4U) == 0);
 		fl_reader_take(&r, 4);
 	}
-	struct fl_rr rr;
-	must(!opt || (q->edns && fl_reader_rr(&r, &rr) == FL_OK && rr.type == FL_TYPE_OPT));
+	must(records <= (q->edns ? 1U : 0U) + (q->tsig_pos != 0 ? 1U : 0U));
+	for (unsigned i = 0; i < records; i++) {
+		struct fl_rr rr;
+		must(fl_reader_rr(&r, &rr) == FL_OK);
+		must(rr.type == (i == 0 && q->edns ? FL_TYPE_OPT : FL_TYPE_TSIG));
+	}
 	must(r.err == FL_OK && r.pos == len);
 }
 
@@ -58,7 +63,7 @@ static void check_question(const uint8_t *data, size_t size)
 		return;
 	}
 	struct fl_reply_opts o = fl_reply_opts_init(fl_reply_limit(&q, false));
-	check_reply(&q, &o);
+	check_reply(&q, &o, FL_RCODE_BADCOOKIE);
 	o.max_size = 12 + size % 1220;
 	o.ede[0] = (struct fl_reply_ede){ 22, "no answer from the authorities in time", 38 };
 	o.ede[1] = (struct fl_reply_ede){ 3, NULL, 0 };
@@ -67,7 +72,7 @@ static void check_question(const uint8_t *data, size_t size)
 	o.cookie = q.cookie;
 	o.cookie_len = q.cookie_len;
 	o.pad_block = q.padded ? 468 : 0;
-	check_reply(&q, &o);
+	check_reply(&q, &o, FL_RCODE_NOTAUTH);
 }
 
 static void check_name(struct fl_reader *r)

@@ -49,6 +49,7 @@ struct fl_question {
 	uint8_t cookie_len;    /* 0 none; 8 client's alone; 16..40 both, RFC 7873 */
 	uint16_t udp_size;     /* as advertised, at least 512; 512 without EDNS */
 	const uint8_t *cookie; /* cookie_len octets in msg */
+	uint16_t tsig_pos;     /* offset of the TSIG record, 0: none */
 };
 
 /**

@@ -58,7 +58,8 @@ void fl_reply_write_opt(struct fl_writer *w, const struct fl_question *q,
 
 /**
  * A whole reply without records: errors, refusals, BADVERS, BADCOOKIE. With a
- * broken question only the header goes back. EXTRA-TEXT is dropped before the
+ * broken question only the header goes back; NOTAUTH repeats the question's TSIG with
+ * BADKEY, unsigned (RFC 8945 5.2.1). EXTRA-TEXT is dropped before the
  * reply is let grow over @p o->max_size. Returns octets, 0 if @p cap is under 12.
  */
 size_t fl_reply_error(const struct fl_question *q, uint16_t rcode,

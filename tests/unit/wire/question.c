@@ -176,6 +176,17 @@ static const struct kind_case kind_cases[] = {
 	  FL_QUESTION_NOTAUTH, 17, false },
 	{ "an OPT and a TSIG", OCTETS(HEADER("\1", "\0", "\0", "\2") QUESTION OPT TSIG_RR),
 	  FL_QUESTION_NOTAUTH, 17, true },
+	{ "a TSIG whose MAC is longer than it",
+	  OCTETS(HEADER("\1", "\0", "\0", "\1") QUESTION
+		 "\0\0\xFA\0\xFF\0\0\0\0\0\x11\0\0\0\0\0\0\1\1\x2C\0\7\x12\x34\0\0\0\0"),
+	  FL_QUESTION_FORMERR, 17, false },
+	{ "a TSIG with an octet too many",
+	  OCTETS(HEADER("\1", "\0", "\0", "\1") QUESTION
+		 "\0\0\xFA\0\xFF\0\0\0\0\0\x12\0\0\0\0\0\0\1\1\x2C\0\0\x12\x34\0\0\0\0x"),
+	  FL_QUESTION_FORMERR, 17, false },
+	{ "a TSIG without rdata",
+	  OCTETS(HEADER("\1", "\0", "\0", "\1") QUESTION "\0\0\xFA\0\xFF\0\0\0\0\0\0"),
+	  FL_QUESTION_FORMERR, 17, false },
 	{ "a TSIG before the OPT", OCTETS(HEADER("\1", "\0", "\0", "\2") QUESTION TSIG_RR OPT),
 	  FL_QUESTION_FORMERR, 17, false },
 	{ "two TSIGs", OCTETS(HEADER("\1", "\0", "\0", "\2") QUESTION TSIG_RR TSIG_RR),

@@ -336,3 +336,32 @@ Test(reply, a_poisoned_writer_stays_so)
 	fl_reply_write_opt(&w, &q, &o, 0);
 	cr_expect(w.err == FL_ENOSPACE && w.len <= sizeof(out));
 }
+
+/* RFC 8945 5.2.1 and 5.3.2: key name, algorithm, times and id of the question's. */
+Test(reply, a_tsig_is_answered_badkey)
+{
+	static const char msg[] =
+		"\x12\x34\1\0\0\1\0\0\0\0\0\2" QUESTION
+		"\0\0\x29\4\xD0\0\0\0\0\0\0\3kEy\xC0\x10\0\xFA\0\xFF\0\0\0\0\0\x21"
+		"\x0Bhmac-sha256\0\0\0\x6A\1\2\3\1\x2C\0\4MACC\x56\x78\0\0\0\0";
+	static const char want[] =
+		"\3kEy\7Example\3com\0\0\xFA\0\xFF\0\0\0\0\0\x1D"
+		"\x0Bhmac-sha256\0\0\0\x6A\1\2\3\1\x2C\0\0\x56\x78\0\x11\0\0";
+	const size_t before = 12 + sizeof(QUESTION) - 1 + 11;
+	struct fl_question q;
+	struct fl_reply_opts o = fl_reply_opts_init(512);
+	uint8_t out[512];
+	cr_assert_eq(fl_question_parse((const uint8_t *)msg, sizeof(msg) - 1, &q),
+		     FL_QUESTION_NOTAUTH);
+	cr_expect_eq(q.tsig_pos, 12 + sizeof(QUESTION) - 1 + 11);
+	size_t len = fl_reply_error(&q, FL_RCODE_NOTAUTH, &o, out, sizeof(out));
+	cr_assert_eq(len, before + sizeof(want) - 1);
+	cr_expect_arr_eq(out + before, want, sizeof(want) - 1);
+	cr_expect_eq(fl_load_u16(out + 10), 2);
+	o.max_size = len - 1; /* one octet short: the rest of the reply goes out whole */
+	len = fl_reply_error(&q, FL_RCODE_NOTAUTH, &o, out, sizeof(out));
+	cr_expect_eq(len, before);
+	cr_expect_eq(fl_load_u16(out + 10), 1);
+	o.max_size = 512; /* only NOTAUTH is about the key */
+	cr_expect_eq(fl_reply_error(&q, FL_RCODE_REFUSED, &o, out, sizeof(out)), before);
+}
