@@ -101,18 +101,24 @@ static uint32_t bounded(uint32_t n, uint32_t max)
 	return n < 1 ? 1 : n > max ? max : n;
 }
 
+void fl__config_share_cores(uint32_t cores, uint32_t *resolvers, uint32_t *fronts)
+{
+	if (*resolvers == 0) {
+		*resolvers = bounded((cores * 3 + 4) / 8, RESOLVERS_MAX); /* rounded */
+	}
+	if (*fronts == 0) {
+		*fronts = bounded(cores > *resolvers ? cores - *resolvers : 1, FRONTS_MAX);
+	}
+}
+
 static void complete_counts(struct fl_config *c)
 {
-	const uint32_t cpus = online_cpus();
-
-	if (c->resolvers == 0) {
-		c->resolvers = bounded((cpus * 3 + 4) / 8, RESOLVERS_MAX); /* 3 of 8, rounded */
-	}
 	if (c->fronts == 0 && c->front_cpus.n > 0) {
 		c->fronts = (uint32_t)c->front_cpus.n;
 	}
-	if (c->fronts == 0) {
-		c->fronts = bounded(cpus > c->resolvers ? cpus - c->resolvers : 1, FRONTS_MAX);
+	if (c->fronts == 0 ||
+	    c->resolvers == 0) { /* a role's text has both, and needs no call */
+		fl__config_share_cores(online_cpus(), &c->resolvers, &c->fronts);
 	}
 }
 

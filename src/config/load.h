@@ -63,6 +63,9 @@ void fl__config_bind_raw(struct fl__config_load *l, const struct fl__config_key 
 void fl__config_complete(struct fl__config_load *l);
 void fl__config_check(struct fl__config_load *l);
 
+/** Numbers that are still 0: resolvers 3 of 8 cores, fronts the others, each at least 1. */
+void fl__config_share_cores(uint32_t cores, uint32_t *resolvers, uint32_t *fronts);
+
 /** What depends on the machine: files, the clock, cores. */
 void fl__config_check_outside(struct fl__config_load *l);
 

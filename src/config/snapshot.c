@@ -24,14 +24,14 @@ void *fl__config_list_add(const struct fl__config_key *k, void *base)
 	size_t n;
 	char *at = fl__config_list(k, base, &n);
 
-	at = reallocarray(at, n + 1, k->size);
-	if (at == NULL) {
+	char *grown = reallocarray(at, n + 1, k->size);
+	if (grown == NULL) {
 		return NULL;
 	}
-	void *added = at + n * k->size;
+	void *added = grown + n * k->size;
 	memset(added, 0, k->size);
 	n++;
-	memcpy(place(base, k->at), &at, sizeof(at));
+	memcpy(place(base, k->at), &grown, sizeof(grown));
 	memcpy(place(base, k->n), &n, sizeof(n));
 	return added;
 }

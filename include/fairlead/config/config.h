@@ -112,7 +112,13 @@ struct fl_config {
 enum fl_err fl_config_read(const char *path, FILE *problems,
 			   struct fl_config **out) FL_MUST_USE;
 
-/** The same for text in memory; @p name stands in messages. An empty text is all defaults. */
+/**
+ * The same for text in memory; @p name stands in messages. An empty text is all defaults.
+ *
+ * What may change between a check and a role's own reading is not looked at
+ * here: files that the text names, the clock (how far ahead a negative trust
+ * anchor ends), the cores that fronts are pinned to. `include` is refused.
+ */
 enum fl_err fl_config_parse_text(const char *text, size_t len, const char *name, FILE *problems,
 				 struct fl_config **out) FL_MUST_USE;
 

@@ -213,8 +213,8 @@ static const struct {
 	{ "a resolver with less than a zone's default", "limits: {resolver: 100}\n",
 	  "t:1:20: limits.zone is 200 and limits.resolver 100, the first not above the second "
 	  "expected\n" },
-	{ "a bad limit is not compared", "limits: {zone: 300, resolver: x}\n",
-	  "t:1:31: limits.resolver is 'x', a number, 1 to 65536 expected\n" },
+	{ "a bad limit is not compared", "limits: {zone: 3000, resolver: x}\n",
+	  "t:1:32: limits.resolver is 'x', a number, 1 to 65536 expected\n" },
 	{ "TTLs out of order", "cache: {min-ttl: 2h, max-ttl: 1h}\n",
 	  "t:1:18: cache.min-ttl is 7200s and cache.max-ttl 3600s, the first not above the "
 	  "second "

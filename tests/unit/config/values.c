@@ -1,5 +1,6 @@
 /* What a text means: the line that the effective text has for it. */
 #include "given.h"
+#include "load.h"
 
 #include <criterion/criterion.h>
 #include <sched.h>
@@ -137,37 +138,43 @@ Test(config, snapshot)
 	given_free(&g);
 }
 
-/* 3 of 8 cores resolve, at least one; the rest answer. */
+/* 3 of 8 cores resolve, at least one and at most 32; the others answer. */
+static const struct {
+	unsigned cores, resolvers, fronts; /* 0: auto */
+	unsigned want_resolvers, want_fronts;
+} shares[] = {
+	{ 1, 0, 0, 1, 1 }, { 2, 0, 0, 1, 1 },  { 3, 0, 0, 1, 2 },    { 4, 0, 0, 2, 2 },
+	{ 8, 0, 0, 3, 5 }, { 12, 0, 0, 5, 7 }, { 64, 0, 0, 24, 40 }, { 256, 0, 0, 32, 64 },
+	{ 8, 6, 0, 6, 2 }, { 8, 9, 0, 9, 1 },  { 8, 0, 1, 3, 1 },
+};
+
+Test(config, cores_are_shared_out)
+{
+	for (size_t i = 0; i < FL_COUNT(shares); i++) {
+		uint32_t resolvers = shares[i].resolvers, fronts = shares[i].fronts;
+		fl__config_share_cores(shares[i].cores, &resolvers, &fronts);
+		cr_expect_eq(resolvers, shares[i].want_resolvers, "%u cores", shares[i].cores);
+		cr_expect_eq(fronts, shares[i].want_fronts, "%u cores", shares[i].cores);
+	}
+}
+
+/* Only the cores that this process may use count. */
 Test(config, processes_by_cores)
 {
-	static const struct {
-		unsigned cores, resolvers, fronts;
-	} shares[] = { { 1, 1, 1 }, { 2, 1, 1 }, { 4, 2, 2 }, { 8, 3, 5 } };
-	cpu_set_t before;
-	cr_assert_eq(sched_getaffinity(0, sizeof(before), &before), 0);
-	const unsigned cores = (unsigned)CPU_COUNT(&before);
-
-	for (size_t i = 0; i < FL_COUNT(shares); i++) {
-		cpu_set_t set;
-		unsigned taken = 0;
-		if (shares[i].cores > cores) {
-			continue; /* a smaller machine shows what it can */
-		}
-		CPU_ZERO(&set);
-		for (unsigned cpu = 0; taken < shares[i].cores; cpu++) {
-			if (CPU_ISSET(cpu, &before)) {
-				CPU_SET(cpu, &set);
-				taken++;
-			}
-		}
-		cr_assert_eq(sched_setaffinity(0, sizeof(set), &set), 0);
-		struct given g = given_text("");
-		cr_assert_eq(g.err, FL_OK, "%s", g.problems);
-		cr_expect_eq(g.config->resolvers, shares[i].resolvers, "%u cores", taken);
-		cr_expect_eq(g.config->fronts, shares[i].fronts, "%u cores", taken);
-		given_free(&g);
-		sched_setaffinity(0, sizeof(before), &before);
+	cpu_set_t set;
+	unsigned first = 0;
+	cr_assert_eq(sched_getaffinity(0, sizeof(set), &set), 0);
+	while (!CPU_ISSET(first, &set)) {
+		first++;
 	}
+	CPU_ZERO(&set);
+	CPU_SET(first, &set);
+	cr_assert_eq(sched_setaffinity(0, sizeof(set), &set), 0);
+	struct given g = given_text("");
+	cr_assert_eq(g.err, FL_OK, "%s", g.problems);
+	cr_expect_eq(g.config->resolvers, 1u);
+	cr_expect_eq(g.config->fronts, 1u);
+	given_free(&g);
 }
 
 Test(config, state_of_an_ordinary_user)
