@@ -36,8 +36,10 @@ enum {
 	DIRTY_SHARE = 25,
 	DIRTY_LEAST = 16,
 	DIRTY_MOST = 16384, /* LMDB's own bound is 131,071 pages */
-	NODE_OCTETS = 24,   /* key, node header, slot, padding */
-	EACH_BATCH = 256    /* records read in one transaction of a walk */
+	PAGE_HEADER = 16,
+	NODE_HEADER = 8,
+	NODE_OCTETS = 24, /* key, node header, slot, padding */
+	EACH_BATCH = 256  /* records read in one transaction of a walk */
 };
 
 struct fl_cache {
@@ -474,11 +476,29 @@ unsigned fl_cache_pending(const struct fl_cache *c)
 	return c->pending;
 }
 
-/* A leaf, its half after a split, and pages of its own for a large record. */
+/* A larger record does not fit a leaf page and has pages of its own. */
+static size_t leaf_max(const struct fl_cache *c)
+{
+	const size_t half = (c->page_size - PAGE_HEADER) / 2 & ~(size_t)1;
+	return half - sizeof(uint16_t) - NODE_HEADER - sizeof(uint64_t);
+}
+
+/* A leaf, its half after a split, and what a large record has. */
 static uint64_t pages_for(const struct fl_cache *c, size_t len)
 {
-	const size_t whole = c->page_size / 2 - NODE_OCTETS; /* more does not fit a leaf */
-	return 2 + (len > whole ? len / c->page_size + 1 : 0);
+	return 2 + (len > leaf_max(c) ? len / c->page_size + 1 : 0);
+}
+
+/* LMDB believes a large record's first page when it frees as many as stand there: damaged,
+ * that would be up to 2^32, and no end of it. */
+static bool may_be_freed(const struct fl_cache *c, const MDB_val *data)
+{
+	uint32_t pages;
+	if (data->mv_size <= leaf_max(c)) {
+		return true;
+	}
+	memcpy(&pages, (const uint8_t *)data->mv_data - sizeof(pages), sizeof(pages));
+	return pages == (PAGE_HEADER + data->mv_size - 1) / c->page_size + 1;
 }
 
 static enum fl_err store(struct fl_cache *c, const struct fl_cache_key *key,
@@ -491,6 +511,9 @@ static enum fl_err store(struct fl_cache *c, const struct fl_cache_key *key,
 	struct fl_record old;
 	if (mdb_get(c->write, c->db, &k, &data) == MDB_SUCCESS) {
 		replaced = data.mv_size;
+		if (!may_be_freed(c, &data)) {
+			return FL_ECORRUPT;
+		}
 		if (find_in(c, c->write, key, &old) == FL_OK) {
 			hint = old.h.hint;
 		}
@@ -585,13 +608,19 @@ enum fl_err fl_cache_delete(struct fl_cache *c, const struct fl_cache_key *key)
 		return err;
 	}
 	struct fl_record r;
+	uint64_t hash = key->hash;
+	MDB_val k = { sizeof(hash), &hash }, data;
 	err = find_in(c, c->write, key, &r);
 	if (err == FL_ENOTFOUND) {
 		return err; /* not there, or another key's */
 	}
-	uint64_t hash = key->hash;
-	MDB_val k = { sizeof(hash), &hash };
-	err = from_lmdb(mdb_del(c->write, c->db, &k, NULL));
+	err = from_lmdb(mdb_get(c->write, c->db, &k, &data));
+	if (err == FL_OK && !may_be_freed(c, &data)) {
+		err = FL_ECORRUPT;
+	}
+	if (err == FL_OK) {
+		err = from_lmdb(mdb_del(c->write, c->db, &k, NULL));
+	}
 	if (err != FL_OK) {
 		drop_write(c);
 		return err;
@@ -658,6 +687,9 @@ static void count_dirty(struct sweep *s)
 static int evict_here(struct sweep *s)
 {
 	const size_t octets = s->data.mv_size + NODE_OCTETS;
+	if (!may_be_freed(s->c, &s->data)) {
+		return MDB_CORRUPTED;
+	}
 	count_dirty(s);
 	const int rc = mdb_cursor_del(s->cursor, 0);
 	if (rc == MDB_SUCCESS) {
