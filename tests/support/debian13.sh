@@ -99,7 +99,7 @@ d13_run() {
 		mount --bind "$logs" "$r/mnt"
 		ip link set lo up
 		exec chroot "$r" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-			HOME=/root LANG=C.UTF-8 CI="${CI-}" FAIRLEAD_BUILD=/tmp/build FAIRLEAD_LOGS=/mnt \
+			HOME=/root LANG=C.UTF-8 CI="${CI-}" FAIRLEAD_BUILD=/tmp/build FAIRLEAD_LOGS=/mnt FAIRLEAD_LOGS_SHOWN="$logs" \
 			sh -c "cd /srv && exec sh tests/run \"\$@\"" sh "$@"' \
 		sh "$d13_root" "$copy" "$logs" "$@" || rc=$?
 	rm -rf "$copy"

@@ -162,7 +162,7 @@ drop_planned() {
 show_failure() {
 	grep -aE '^(not ok|FAILED|\[FAIL\]|CMake Error)| error: |undefined reference|cannot find -l' "$log" |
 		head -n 20 | sed 's/^/    /'
-	echo "    ... the end of $log:"
+	echo "    ... the end of ${FAIRLEAD_LOGS_SHOWN:-$logs}/${log##*/}:"
 	tail -n "$tail_lines" "$log" | sed 's/^/    | /'
 }
 
@@ -171,7 +171,7 @@ steps_end() {
 	awk 'NR == FNR { print; seen[$1] = 1; next } !seen[$1]' "$scratch/times" "$logs/times" \
 		>"$scratch/times.new" && cat "$scratch/times.new" >"$logs/times"
 	[ "$skipped" -eq 0 ] || say "$skipped of them were skipped by their tests; the logs say why"
-	say "took $(((SECONDS - started) / 60)) min $(((SECONDS - started) % 60)) s; logs in $logs"
+	say "took $(((SECONDS - started) / 60)) min $(((SECONDS - started) % 60)) s; logs in ${FAIRLEAD_LOGS_SHOWN:-$logs}"
 	echo "$passed passed, $failed failed"
 }
 
