@@ -16,6 +16,7 @@ static struct {
 	unsigned send_calls, receive_calls;
 	int send_errno, send_fail;
 	unsigned send_pass;
+	uint64_t first_send_ms;
 } calls;
 
 int __real_sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags);
@@ -25,7 +26,9 @@ int __wrap_recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags, struct tim
 
 int __wrap_sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
 {
-	calls.send_calls++;
+	if (calls.send_calls++ == 0) {
+		calls.first_send_ms = test_now_ms();
+	}
 	if (calls.send_errno == 0 || calls.send_fail == 0) {
 		return __real_sendmmsg(fd, v, n, flags);
 	}
