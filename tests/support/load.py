@@ -6,9 +6,10 @@ Runs as a process of its own, inside the laboratory, told over standard input:
     burst SOCKET COUNT   COUNT questions on one socket, at once
     go                   from now on, --rate questions a second, all sockets in turn
     mark                 what was seen since the last mark
+    rest                 stop until the next go, wait for what is still to come, report
     end                  stop, wait for what is still to come, report, go
 
-and answers burst, mark and end with one line of JSON. What the right answer is it
+and answers all but go with one line of JSON. What the right answer is it
 has learned before "ready". A gap is the time that a question waited for its answer,
 or the time from the first to the last of a run of questions that got none; the
 kernel's time stamps are used, so a slow generator makes no gap. What kept the
@@ -203,13 +204,12 @@ class Generator:
             self.report()
         elif words[0] == "mark":
             self.report()
-        elif words[0] == "end":
+        elif words[0] in ("rest", "end"):
             self.going = False
             self.settle()
             self.report()
-            return False
         self.last = time.monotonic()
-        return True
+        return words[0] != "end"
 
     def run(self):
         print("ready", flush=True)
@@ -278,6 +278,9 @@ class Load:
 
     def mark(self):
         return self.told("mark")
+
+    def rest(self):
+        return self.told("rest")
 
     def end(self):
         return self.told("end")
