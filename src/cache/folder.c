@@ -27,8 +27,11 @@ struct request {
 static enum fl_err fail(const struct request *q, const char *what, const char *name)
 {
 	const int e = errno;
+	const char *why = e == ENOTDIR || e == ELOOP
+				  ? "not a folder (symbolic links are not followed)"
+				  : strerror(e);
 	snprintf(q->problem, q->problem_size, "cannot %s %s%s%s: %s", what, q->folder,
-		 name[0] != '\0' ? "/" : "", name, strerror(e));
+		 name[0] != '\0' ? "/" : "", name, why);
 	switch (e) {
 	case EACCES:
 	case EPERM:

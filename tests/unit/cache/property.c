@@ -3,6 +3,7 @@
 
 enum { ROUNDS = 3000, RECORDS_MAX = 14 };
 
+/* The last two: inside the first one's label lies what looks like the second. */
 static const char *const owners[] = {
 	"www.example.test.",
 	"WWW.Example.TEST.",
@@ -16,6 +17,8 @@ static const char *const owners[] = {
 	"xample.test.",
 	"xwww.example.test.",
 	"a.www.example.tesu.",
+	"a\\001b.test.",
+	"b.test.",
 };
 
 static const char *const data[] = {

@@ -1,3 +1,4 @@
+#include "fairlead/base/crc32c.h"
 #include "messages.h"
 
 static struct fl_cache_key key;
@@ -89,6 +90,48 @@ Test(record, every_damaged_octet_is_refused, .init = make_record)
 			}
 			stored[at] ^= (uint8_t)(1U << bit);
 		}
+	}
+}
+
+struct forged_case {
+	const char *why;
+	size_t at;
+	uint8_t value;
+};
+
+/* Behind the header: 10 octets of name, 2 of reason, then four TTLs. */
+Test(record, a_right_checksum_is_not_enough, .init = make_record)
+{
+	static const struct forged_case cases[] = {
+		{ "an unknown verdict", 5, FL_VERDICT_COUNT },
+		{ "an RCODE over 15", 6, 16 },
+		{ "an unknown reason", 7, FL_REASON_COUNT },
+		{ "a size that lies", 36, 0 },
+		{ "no name", 46, 0 },
+		{ "a longer name", 46, 11 },
+		{ "a longer reason", 47, 3 },
+		{ "fewer TTLs", 50, 3 },
+		{ "more records in a part", 52, 3 },
+		{ "a count in the wrong part", 56, 2 },
+		{ "a longer part", 64, 0x29 },
+		{ "a part of 16 million octets", 66, 0xFF },
+		{ "first TTL behind its part", 100, 37 },
+		{ "second TTL over the first", 106, 7 },
+		{ "third TTL in the part before", 112, 0x24 },
+		{ "last TTL over the end", 118, 0x7B },
+		{ "last TTL at 64 KiB", 119, 0xFF },
+	};
+	for (size_t i = 0; i < FL_COUNT(cases); i++) {
+		struct fl_record r = untouched;
+		const uint8_t was = stored[cases[i].at];
+		cr_assert_neq(was, cases[i].value, "%s: no change", cases[i].why);
+		stored[cases[i].at] = cases[i].value;
+		const uint32_t crc = fl_crc32c(0, stored + 4, stored_len - 4);
+		memcpy(stored, &crc, sizeof(crc));
+		cr_expect_eq(fl_record_view(stored, stored_len, &key, &r), FL_ECORRUPT, "%s",
+			     cases[i].why);
+		cr_expect_eq(r.h.size, 12345, "%s: written on failure", cases[i].why);
+		stored[cases[i].at] = was;
 	}
 }
 

@@ -251,3 +251,27 @@ Test(reply, keeps_the_callers_ede_first)
 	cr_expect_eq(o.ede[1].code, FL_EDE_NONE, "the caller's options were changed");
 	ldns_pkt_free(pkt);
 }
+
+/* RFC 2308 5: the SOA goes out with the TTL that the denial has. */
+Test(reply, a_denials_soa_has_the_denials_ttl)
+{
+	static const struct text_message denial = {
+		"www.test.",
+		"A",
+		LDNS_RCODE_NXDOMAIN,
+		{ 0 },
+		{ "test. 900 IN SOA ns.test. root.test. 1 2 3 4 60", SIG("test.", "SOA") },
+		{ 0 }
+	};
+	const struct fl_record r = record_of(&denial, FL_VERDICT_SECURE);
+	struct client c;
+	uint8_t out[FL_MESSAGE_MAX];
+	ask(&c, "www.test.", FL_TYPE_A, ASK_DO, 1232);
+	const struct fl_reply_opts o = fl_reply_opts_init(1232);
+	ldns_pkt *pkt =
+		parse(out, fl_record_reply(&r, 10, UINT32_MAX, &c.q, &o, out, sizeof(out)));
+	cr_assert_eq(ldns_pkt_nscount(pkt), 2);
+	cr_expect_eq(ldns_rr_ttl(ldns_rr_list_rr(ldns_pkt_authority(pkt), 0)), 50);
+	cr_expect_eq(ldns_rr_ttl(ldns_rr_list_rr(ldns_pkt_authority(pkt), 1)), 50);
+	ldns_pkt_free(pkt);
+}
