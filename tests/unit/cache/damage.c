@@ -124,6 +124,6 @@ Test(damage, random_pages_never_give_a_wrong_answer, .timeout = 110)
 		remove_folder(&f);
 	}
 	remove_folder(&sound);
-	cr_expect_leq(hung * 4, ROUNDS, "%u hung", hung);
+	cr_expect_leq(hung * 2, ROUNDS, "%u hung", hung);
 	cr_log_info("%u of %u died, %u of these hung", died, (unsigned)ROUNDS, hung);
 }
