@@ -223,16 +223,16 @@ static size_t digest_octets(unsigned type)
 }
 
 /* libunbound takes a DS with half a digest, and then trusts nothing by it. */
-static bool digest_is_whole(const char *ds)
+static bool digest_is_whole(const char *rdata)
 {
 	unsigned tag, algorithm, type;
 	int digest_at = -1;
-	if (sscanf(ds, "DS %u %u %u %n", &tag, &algorithm, &type, &digest_at) != 3 ||
+	if (sscanf(rdata, "%u %u %u %n", &tag, &algorithm, &type, &digest_at) != 3 ||
 	    digest_at < 0) {
 		return false;
 	}
 	size_t digits = 0;
-	for (const char *c = ds + digest_at; *c != '\0'; c++) {
+	for (const char *c = rdata + digest_at; *c != '\0'; c++) {
 		digits += isxdigit((unsigned char)*c) != 0;
 	}
 	return digest_octets(type) == 0 || digits == 2 * digest_octets(type);
@@ -244,11 +244,12 @@ static const char *anchor_fault(const char *record)
 	if (strpbrk(record, "\"'\\") != NULL) {
 		return "quotes cannot stand in it";
 	}
-	const char *ds = strstr(record, "DS ");
-	if (ds == NULL && strstr(record, "DNSKEY ") == NULL) {
+	bool key = strcasestr(record, " DNSKEY ") != NULL; /* its base64 may hold a "DS " */
+	const char *ds = key ? NULL : strcasestr(record, " DS ");
+	if (ds == NULL && !key) {
 		return "neither DS nor DNSKEY";
 	}
-	if (ds != NULL && !digest_is_whole(ds)) {
+	if (ds != NULL && !digest_is_whole(ds + strlen(" DS "))) {
 		return "the digest has a wrong length";
 	}
 	return NULL;
@@ -329,6 +330,14 @@ static const char *address_only(const struct fl_addr *a, char buf[static FL_ADDR
 	return fl_addr_format(&bare, buf);
 }
 
+/* libunbound's netblocks know no scope, and compare none. */
+static const char *netblock(const struct fl_addr *a, char buf[static FL_ADDR_TEXT_MAX])
+{
+	struct fl_addr bare = *a;
+	bare.scope = 0;
+	return address_only(&bare, buf);
+}
+
 static bool same_host(const struct fl_addr *a, const struct fl_addr *b)
 {
 	return a->family == b->family && memcmp(a->octets, b->octets, sizeof(a->octets)) == 0;
@@ -367,7 +376,7 @@ static void write_never_asked(const struct fl_engine_options *o, FILE *out)
 	for (size_t i = 0; i < o->n_own; i++) {
 		if (!is_named_upstream(o, &o->own[i])) {
 			fprintf(out, "\tdo-not-query-address: %s\n",
-				address_only(&o->own[i], text));
+				netblock(&o->own[i], text));
 		}
 	}
 }

@@ -54,7 +54,6 @@ static const struct rule failure_rules[] = {
 	{ "connection refused", FL_REASON_NETWORK_ERROR },
 	{ "unreachable", FL_REASON_NETWORK_ERROR },
 	{ "error sending query", FL_REASON_NETWORK_ERROR },
-	{ "misc failure", FL_REASON_NETWORK_ERROR },
 	{ "upstream server timeout", FL_REASON_NO_REACHABLE },
 	{ "no server to query", FL_REASON_NO_REACHABLE },
 	{ "no addresses for nameservers", FL_REASON_NO_REACHABLE },

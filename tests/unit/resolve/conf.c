@@ -148,6 +148,10 @@ static const struct anchor_case anchor_cases[] = {
 	{ "another type", ". IN A 192.0.2.1\n", NULL },
 	{ "half a digest", ". IN DS 20326 8 2 E06D44B8\n", NULL },
 	{ "no digest", ". IN DS 20326 8 2\n", NULL },
+	{ "one digit too many", ". IN DS 20326 8 2 " DIGEST "0\n", NULL },
+	{ "a type that only begins like one", ". IN DNS 257 3 8 AwEAAa==", NULL },
+	{ "lower case", ". in ds 20326 8 2 " DIGEST,
+	  "trust-anchor: \". in ds 20326 8 2 " DIGEST },
 	{ "a quote", ". IN DS 20326 8 2 \"" DIGEST "\"\n", NULL },
 	{ "an owner that is no name", "a..b. IN DS 20326 8 2 " DIGEST "\n", NULL },
 	{ "the second line is bad", ". IN DS 20326 8 2 " DIGEST "\nx\n", NULL },
@@ -254,7 +258,11 @@ Test(conf, zones_sources_and_own_addresses)
 					.family = AF_INET };
 	const struct fl_addr own[] = {
 		{ .octets = { 198, 51, 100, 1 }, .port = 53, .family = AF_INET },
-		{ .octets = { 192, 0, 2, 1 }, .port = 53, .family = AF_INET }
+		{ .octets = { 192, 0, 2, 1 }, .port = 53, .family = AF_INET },
+		{ .octets = { 0xfe, 0x80, [15] = 9 },
+		  .scope = 1,
+		  .port = 53,
+		  .family = AF_INET6 }
 	};
 	const struct fl_addr source = { .octets = { 0x20, 1, 0x0d, 0xb8, [15] = 1 },
 					.family = AF_INET6 };
@@ -269,7 +277,7 @@ Test(conf, zones_sources_and_own_addresses)
 	o.forward = &forward;
 	o.n_forward = 1;
 	o.own = own;
-	o.n_own = 2;
+	o.n_own = FL_COUNT(own);
 	o.sources = &source;
 	o.n_sources = 1;
 	o.raw = raw;
@@ -279,6 +287,7 @@ Test(conf, zones_sources_and_own_addresses)
 		"stub-zone:\n\tname: \"example.\"\n\tstub-addr: 192.0.2.1@5353\n",
 		"forward-zone:\n\tname: \".\"\n\tforward-addr: 192.0.2.1@5353\n",
 		"do-not-query-address: 198.51.100.1\n",
+		"do-not-query-address: fe80::9\n",
 		"outgoing-interface: 2001:db8::1\n",
 		"do-not-query-localhost: no\n",
 		"harden-glue: \"no\"\n",

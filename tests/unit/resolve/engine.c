@@ -3,6 +3,7 @@
 #include "lab.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -175,6 +176,8 @@ static struct expected expected[] = {
 	{ "sp\\032ce@\\;\\(.good.", FL_VERDICT_INSECURE, FL_REASON_NONE, FL_EDE_NONE, 0 },
 	{ "servfail.good.", FL_VERDICT_FAILED, FL_REASON_NO_REACHABLE, 22, -1 },
 	{ "garbage.good.", FL_VERDICT_FAILED, FL_REASON_INVALID_DATA, 24, -1 },
+	{ "refused.good.", FL_VERDICT_FAILED, FL_REASON_NO_REACHABLE, 22, -1 },
+	{ "tc.good.", FL_VERDICT_FAILED, FL_REASON_NO_REACHABLE, 22, -1 },
 	{ "x.shut.", FL_VERDICT_FAILED, FL_REASON_NO_REACHABLE, 22, -1 },
 };
 
@@ -208,6 +211,96 @@ Test(engine, a_failure_keeps_its_first_reason, .init = lab_start, .fini = lab_fi
 		cr_expect_eq(lab.last.reason, FL_REASON_NO_REACHABLE, "%s", lab.last.text);
 		cr_expect_str_eq(lab.last.text, first);
 	}
+}
+
+Test(engine, an_unsigned_root_is_bogus_and_its_data_kept, .init = lab_prepare,
+     .fini = lab_finish)
+{
+	const struct fl_engine_zone all = { ".", &lab.toy.addr, 1 };
+	lab.options.forward = &all;
+	lab.options.n_forward = 1;
+	lab.options.n_insecure = 0; /* the built-in anchors, and a server that has no keys */
+	lab_open_engine();
+	lab_ask("www.example.", 1);
+	cr_assert(lab_wait_answers(1, 10000));
+	cr_expect_eq(lab.last.verdict, FL_VERDICT_BOGUS);
+	cr_expect_eq(lab.last.reason, FL_REASON_DNSKEY_MISSING, "%s", lab.last.text);
+	cr_expect_eq(lab.last.ede, 9);
+	cr_expect_gt(lab.last.packet_len, 12);
+	cr_expect_eq(lab.last.packet[7], 1, "the answer is there for CD=1");
+	cr_expect_eq(lab.last.packet[3] & FL_FLAG_AD, 0);
+	cr_expect_eq(lab.counters.resolved_bogus, 1);
+}
+
+Test(engine, a_limited_upstream_is_told_as_such, .init = lab_prepare, .fini = lab_finish)
+{
+	static const struct fl_engine_option raw[] = { { "ratelimit", "1" },
+						       { "ratelimit-factor", "0" } };
+	unsigned limited = 0;
+	char name[64];
+	lab.options.raw = raw;
+	lab.options.n_raw = 2;
+	lab_open_engine();
+	for (unsigned i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "n%u.good.", i);
+		lab_ask(name, i);
+		cr_assert(lab_wait_answers(i + 1, 5000));
+		limited += lab.last.reason == FL_REASON_RATE_UPSTREAM;
+	}
+	cr_expect_gt(limited, 10);
+	cr_expect_eq(lab.counters.resolved_failed, limited);
+}
+
+Test(engine, the_process_outlives_closed_connections, .init = lab_start, .fini = lab_finish)
+{
+	struct sigaction now;
+	cr_assert_eq(sigaction(SIGPIPE, NULL, &now), 0);
+	cr_expect_eq(now.sa_handler, SIG_IGN);
+}
+
+Test(engine, listening_anywhere_does_not_stop_it, .init = lab_prepare, .fini = lab_finish)
+{
+	static const struct fl_addr own[] = {
+		{ .port = 53, .family = AF_INET },
+		{ .port = 53, .family = AF_INET6 },
+		{ .octets = { 0xfe, 0x80, [15] = 1 },
+		  .scope = 1,
+		  .port = 53,
+		  .family = AF_INET6 },
+		{ .octets = { 192, 0, 2, 1 }, .port = 53, .family = AF_INET },
+		{ .octets = { 192, 0, 2, 1 }, .port = 5300, .family = AF_INET },
+	};
+	lab.options.own = own;
+	lab.options.n_own = FL_COUNT(own);
+	lab.options.ipv6 = true;
+	lab_open_engine();
+	lab_ask("www.good.", 1);
+	cr_assert(lab_wait_answers(1, 5000));
+	cr_expect_eq(lab.last.verdict, FL_VERDICT_INSECURE);
+}
+
+Test(engine, our_own_address_is_never_asked, .init = lab_prepare, .fini = lab_finish)
+{
+	lab.options.own = &lab.toy.addr; /* as if the toy were us */
+	lab.options.n_own = 1;
+	lab.options.n_stub =
+		1; /* a stub zone at another port of it would make it an upstream */
+	lab_open_engine();
+	lab_ask("www.good.", 1);
+	cr_assert(lab_wait_answers(1, 30000));
+	cr_expect_eq(lab.last.verdict, FL_VERDICT_FAILED);
+	cr_expect_eq(lab.last.reason, FL_REASON_NO_REACHABLE, "%s", lab.last.text);
+	cr_expect_eq(atomic_load(&lab.toy.shared->packets), 0);
+}
+
+Test(engine, loopback_is_not_asked_unless_told, .init = lab_prepare, .fini = lab_finish)
+{
+	lab.options.query_loopback = false;
+	lab_open_engine();
+	lab_ask("www.good.", 1);
+	cr_assert(lab_wait_answers(1, 30000));
+	cr_expect_eq(lab.last.verdict, FL_VERDICT_FAILED);
+	cr_expect_eq(atomic_load(&lab.toy.shared->packets), 0);
 }
 
 Test(engine, special_names_are_not_answered_by_libunbound, .init = lab_prepare,

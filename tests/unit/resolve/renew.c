@@ -102,6 +102,20 @@ Test(renew, a_late_context_hands_its_jobs_on, .init = lab_start, .fini = lab_fin
 	}
 }
 
+Test(renew, reasons_are_still_told_when_a_context_has_gone, .init = lab_start,
+     .fini = lab_finish)
+{
+	lab_ask("a.good.", 0);
+	cr_assert(lab_wait_answers(1, 2000));
+	cr_assert_eq(fl_engine_renew(lab.engine), FL_OK);
+	lab_turn_for(50);
+	cr_assert_eq(fl_engine_contexts(lab.engine), 1);
+	lab_ask("servfail.good.", 1);
+	cr_assert(lab_wait_answers(2, 10000));
+	cr_expect_eq(lab.last.reason, FL_REASON_NO_REACHABLE);
+	cr_expect_neq(lab.last.text[0], '\0');
+}
+
 Test(renew, an_unused_context_is_as_good_as_new, .init = lab_start, .fini = lab_finish)
 {
 	for (unsigned i = 0; i < 100; i++) {

@@ -76,6 +76,10 @@ static size_t respond(const uint8_t *q, size_t q_len, uint8_t *r)
 		r[3] = 5;
 		return len;
 	}
+	if (first_label_begins(q, "tc")) {
+		r[2] |= 2; /* and nothing listens on TCP */
+		return len;
+	}
 	r[7] = 1;
 	len += put(r + len, a, sizeof(a));
 	return first_label_begins(q, "garbage") ? len - 9 : len;

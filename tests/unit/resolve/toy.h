@@ -4,9 +4,8 @@
  *
  * It answers by the question's first label: "nx..." NXDOMAIN, "nodata..." no
  * data, "servfail...", "refused..." their RCODE, "garbage..." a cut message,
- * "big..." a TXT of 3,000 octets (TC over UDP is not its business), all else
- * one A record 192.0.2.1. While it holds, it collects; when it is let go, it
- * answers all that it has.
+ * "tc..." a truncated one (TCP is refused), all else one A record 192.0.2.1.
+ * While it holds, it collects; when it is let go, it answers all that it has.
  */
 #ifndef FL_TESTS_TOY_H
 #define FL_TESTS_TOY_H
