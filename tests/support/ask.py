@@ -13,6 +13,7 @@ A Door hands out sockets that live inside the miniature Internet; the test itsel
 stays outside, where it starts and ends fairleadd. Reply.read() is strict: octets
 too many, counts that lie or pointers that don't lead backwards raise Malformed.
 """
+import json
 import os
 import random
 import re
@@ -140,9 +141,12 @@ def name_text(labels):
 
 
 class Record:
-    """One record; rdata as sent, plain with names written out and in lower case."""
+    """One record; rdata as sent, plain with names written out and in lower case.
 
-    def __init__(self, message, at):
+    Shallow ones, of which only the frame is read, have no plain rdata.
+    """
+
+    def __init__(self, message, at, shallow=False):
         labels, at = read_name(message, at)
         if at + 10 > len(message):
             raise Malformed("a record's head runs over the end")
@@ -152,7 +156,7 @@ class Record:
         if self.end > len(message):
             raise Malformed("rdata runs over the end")
         self.rdata = message[self.start:self.end]
-        self.plain = self._plain(message)
+        self.plain = None if shallow else self._plain(message)
 
     def _plain(self, message):
         if self.type not in NAMES_IN:
@@ -446,6 +450,11 @@ def fitting(message, octets):
     if reply.question and reply.question != message[12:12 + len(reply.question)]:
         raise Malformed("another question")
     return reply
+
+
+def manifest(world):
+    """The zones of the miniature Internet, with their samples."""
+    return json.loads((world.dir / "manifest.json").read_text(encoding="utf-8"))["zones"]
 
 
 # --- what the log says -----------------------------------------------------

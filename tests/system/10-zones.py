@@ -7,7 +7,6 @@ Each sample of the manifest has its RCODE, its AD bit, its records or its extend
 error; then again from the cache, after a stop, and after everything was killed:
 the same answers, and no TTL begins anew.
 """
-import json
 import os
 import re
 import signal
@@ -35,9 +34,8 @@ def knows_ed448():
 
 def read_manifest(world):
     """All samples, each with its zone; verdicts as this machine's libunbound can have them."""
-    zones = json.loads((world.dir / "manifest.json").read_text(encoding="utf-8"))["zones"]
     samples = []
-    for zone in zones:
+    for zone in ask.manifest(world):
         for sample in zone["samples"]:
             sample["zone"] = zone
             if zone["algorithm"] == 16 and not knows_ed448():
