@@ -47,20 +47,20 @@ marked() {
 	done
 }
 
-# end_marked MARK: ask them to go, insist after two seconds; says how many
+# end_marked MARK: ask them to go, insist after two seconds; says who they were
 end_marked() {
 	local pids n=0
-	pids=$(marked "$1")
+	pids=$(marked "$1" | paste -sd, -)
 	[ -n "$pids" ] || return 0
-	# shellcheck disable=SC2086 # pids are words
-	kill $pids 2>/dev/null
+	ps -o pid=,ppid=,stat=,args= -p "$pids"
+	kill ${pids//,/ } 2>/dev/null
 	while [ $n -lt 20 ] && [ -n "$(marked "$1")" ]; do
 		sleep 0.1
 		n=$((n + 1))
 	done
 	# shellcheck disable=SC2046
 	kill -9 $(marked "$1") 2>/dev/null
-	echo "$pids" | wc -w
+	return 0
 }
 
 steps_cleanup() {
@@ -248,10 +248,10 @@ run_ctest() {
 
 # leftovers MARK: a test that leaves processes behind has failed
 leftovers() {
-	local n
-	n=$(end_marked "$1")
-	[ -n "$n" ] || return 0
-	echo "FAILED: it left $n processes running" >>"$log"
+	local who
+	who=$(end_marked "$1")
+	[ -n "$who" ] || return 0
+	printf 'FAILED: it left processes running: pid, parent, state, command\n%s\n' "$who" >>"$log"
 	bad=$((bad + 1))
 }
 

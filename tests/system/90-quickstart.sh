@@ -11,6 +11,8 @@ pid=''
 
 # begin ARGS...: in the background, until it serves
 begin() {
+	: >"$said" # here, not by the child, which may be late to forget the last one's
+	answer=''
 	sh "$quickstart" "$@" >"$said" 2>&1 </dev/null &
 	pid=$!
 	lab_pids="$lab_pids $pid"
