@@ -166,7 +166,17 @@ void fl__keeper_store(struct keeper *k, const struct peer *from, const struct fl
 		return; /* RFC 1035 3.2.1: a TTL of zero is for the transaction at hand */
 	}
 	make_room(k, now);
-	if ((err = fl_cache_put(k->cache, &key, k->record, len)) != FL_OK) {
+	err = fl_cache_put(k->cache, &key, k->record, len);
+	if (err ==
+	    FL_EBUSY) { /* readers hold old pages: a commit lets them go on to newer ones */
+		fl__keeper_commit(k);
+		err = fl_cache_put(k->cache, &key, k->record, len);
+	}
+	if (err == FL_EBUSY) {
+		refuse(k); /* this one is not kept; the next may be */
+		return;
+	}
+	if (err != FL_OK) {
 		write_failed(k, err);
 		return;
 	}

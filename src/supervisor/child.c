@@ -187,6 +187,7 @@ void fl__child_start(struct child *c)
 		return;
 	}
 	c->alive = true;
+	c->hung = false;
 	c->started_ns = fl_clock_boot_ns();
 	if (fl_channel_open(&o, &c->channel) != FL_OK) {
 		close(pair[0]);
@@ -267,6 +268,7 @@ void fl__child_watch(struct supervisor *s)
 			fl_log(FL_LOG_ERROR,
 			       "%s hangs: its loop has not turned; killed, to be started again",
 			       c->name);
+			c->hung = true;
 			fl__child_kill(c, SIGKILL);
 		}
 	}

@@ -10,11 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { RENEW_PAUSE_S = 10 };
+
+#define MEMORY_BASE "/dev/shm"
 
 static enum fl_err make_child_segments(struct supervisor *s, struct child *c)
 {
@@ -110,15 +113,72 @@ static enum fl_err open_base(struct supervisor *s, const char *folder)
 	return FL_OK;
 }
 
-/* A cache that lives in memory: lost at a restart of the box or of this program, but there. */
+static void delete_below(int dir_fd)
+{
+	DIR *d = fdopendir(dir_fd);
+	if (d == NULL) {
+		close(dir_fd);
+		return;
+	}
+	for (const struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) {
+			continue;
+		}
+		if (unlinkat(dirfd(d), e->d_name, 0) != 0 && errno == EISDIR) {
+			const int sub = openat(dirfd(d), e->d_name,
+					       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			if (sub >= 0) {
+				delete_below(sub);
+			}
+			unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
+		}
+	}
+	closedir(d);
+}
+
+/* Folders in memory of instances that were killed: nobody holds their lock. */
+static void delete_left_behind(const char *prefix)
+{
+	DIR *d = opendir(MEMORY_BASE);
+	if (d == NULL) {
+		return;
+	}
+	for (const struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
+		if (strncmp(e->d_name, prefix, strlen(prefix)) != 0) {
+			continue;
+		}
+		const int fd = openat(dirfd(d), e->d_name,
+				      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0) {
+			continue;
+		}
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+			delete_below(fd);
+			unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
+		} else {
+			close(fd);
+		}
+	}
+	closedir(d);
+}
+
+/* A cache that lives in memory: lost with this program, but there. Its lock says that somebody
+ * lives. */
 static enum fl_err open_memory(struct supervisor *s)
 {
-	char problem[512], folder[] = "/dev/shm/fairlead-XXXXXX";
+	char problem[512], prefix[40], folder[64];
+	snprintf(prefix, sizeof(prefix), "fairlead-%u-", (unsigned)geteuid());
+	snprintf(folder, sizeof(folder), "%s/%sXXXXXX", MEMORY_BASE, prefix);
+	delete_left_behind(prefix);
 	if (mkdtemp(folder) == NULL) {
 		return FL_ESYSTEM;
 	}
+	s->memory_lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->memory_lock < 0 || flock(s->memory_lock, LOCK_EX | LOCK_NB) != 0) {
+		return FL_ESYSTEM;
+	}
 	s->folder_is_memory = true;
-	enum fl_err err = open_in(s, folder, false, problem, sizeof(problem));
+	const enum fl_err err = open_in(s, folder, false, problem, sizeof(problem));
 	return err == FL_OK ? open_base(s, folder) : err;
 }
 
@@ -167,29 +227,6 @@ void fl__storage_renew_cache(struct supervisor *s, const char *why)
 			fl__child_tell(c, FL_CONTROL_CACHE, 0, &s->generation_fd);
 		}
 	}
-}
-
-static void delete_below(int dir_fd)
-{
-	DIR *d = fdopendir(dir_fd);
-	if (d == NULL) {
-		close(dir_fd);
-		return;
-	}
-	for (const struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) {
-			continue;
-		}
-		if (unlinkat(dirfd(d), e->d_name, 0) != 0 && errno == EISDIR) {
-			const int sub = openat(dirfd(d), e->d_name,
-					       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-			if (sub >= 0) {
-				delete_below(sub);
-			}
-			unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
-		}
-	}
-	closedir(d);
 }
 
 void fl__storage_close(struct supervisor *s)

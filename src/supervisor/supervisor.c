@@ -175,19 +175,29 @@ void fl__sup_heard(struct child *c, const struct fl_frame *f)
 	check_serving(s);
 }
 
-/* A damaged file shows as a crash of who reads it: two within 10 s, and it is given up. */
+/* A damaged file shows in who reads it: two crashes within 10 s, or one role that hangs
+ * twice (LMDB can walk damaged pages for ever), and it is given up. */
 static void suspect_cache(struct child *c, int signal)
 {
 	struct supervisor *s = c->sup;
-	const uint64_t now = fl_clock_boot_ns();
-	if (c->role == FL_ROLE_RESOLVER ||
-	    (signal != SIGBUS && signal != SIGSEGV && signal != SIGABRT)) {
+	const uint64_t now = fl_clock_boot_ns(), window = 10 * FL_S_NS;
+	if (c->role == FL_ROLE_RESOLVER) {
 		return;
 	}
-	if (s->bad_death_ns != 0 && now - s->bad_death_ns < 10 * FL_S_NS) {
-		fl__storage_renew_cache(s, "two processes that use it crashed within 10 s");
+	if (c->hung) {
+		if (c->hung_ns != 0 && now - c->hung_ns < window) {
+			fl__storage_renew_cache(
+				s, "a process that uses it hung twice within 10 s");
+		}
+		c->hung_ns = now;
 	}
-	s->bad_death_ns = now;
+	if (signal == SIGBUS || signal == SIGSEGV || signal == SIGABRT) {
+		if (s->bad_death_ns != 0 && now - s->bad_death_ns < window) {
+			fl__storage_renew_cache(
+				s, "two processes that use it crashed within 10 s");
+		}
+		s->bad_death_ns = now;
+	}
 }
 
 void fl__sup_child_gone(struct child *c, int64_t status, int signal)

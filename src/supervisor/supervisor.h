@@ -48,6 +48,8 @@ struct child {
 	uv_timer_t restart;
 	struct fl_channel *channel;
 	bool alive, ready, was_ready;
+	bool hung;        /* killed by the watchdog */
+	uint64_t hung_ns; /* when that was last */
 	uint64_t started_ns;
 	unsigned quick_deaths;               /* in a row: before ready, or too many a minute */
 	uint64_t deaths[FL_DEATHS_A_MINUTE]; /* boot clock, a ring */
@@ -86,6 +88,7 @@ struct supervisor {
 	int folder_fd;     /* base folder */
 	char folder[4096]; /* its path */
 	bool folder_is_memory;
+	int memory_lock;   /* held while that folder is ours */
 	int generation_fd; /* the current generation's, or -1 */
 	bool cache_ready;
 	uint64_t bad_death_ns; /* last death that may be the file's doing */
