@@ -1,5 +1,6 @@
 #include "fairlead/wire/question.h"
 
+#include "fairlead/wire/name.h"
 #include "fairlead/wire/reader.h"
 #include "fairlead/wire/writer.h"
 #include "tsig.h"
@@ -102,6 +103,17 @@ static bool read_opt(struct fl_question *q, const struct fl_rr *rr, bool *bad_op
 	return true;
 }
 
+/* A record whose owner is read as well: a pointer leads back to a name, or the message is
+ * broken. */
+static bool read_record(const struct fl_question *q, struct fl_reader *r, struct fl_rr *rr)
+{
+	uint8_t owner[FL_NAME_MAX];
+	size_t len, next;
+	return fl_reader_rr(r, rr) == FL_OK &&
+	       (q->msg[rr->owner_pos] == 0 ||
+		fl_name_expand(q->msg, q->len, rr->owner_pos, owner, &len, &next) == FL_OK);
+}
+
 /* Other records are stepped over: a SIG(0) is not ours to judge (RFC 2931 3.2). */
 static bool read_additional(struct fl_question *q, struct fl_reader *r, unsigned count,
 			    bool *bad_options)
@@ -109,7 +121,7 @@ static bool read_additional(struct fl_question *q, struct fl_reader *r, unsigned
 	for (; count > 0; count--) {
 		struct fl_rr rr;
 		/* TSIG is last, RFC 8945 5.1 */
-		if (q->tsig_pos != 0 || fl_reader_rr(r, &rr) != FL_OK) {
+		if (q->tsig_pos != 0 || !read_record(q, r, &rr)) {
 			return false;
 		}
 		if (rr.type == FL_TYPE_OPT && !read_opt(q, &rr, bad_options)) {
@@ -131,7 +143,7 @@ static bool read_authority(const struct fl_question *q, struct fl_reader *r, uns
 {
 	struct fl_rr rr;
 	return count == 0 || (count == 1 && q->qtype == FL_TYPE_IXFR &&
-			      fl_reader_rr(r, &rr) == FL_OK && rr.type == FL_TYPE_SOA);
+			      read_record(q, r, &rr) && rr.type == FL_TYPE_SOA);
 }
 
 static enum fl_question_kind read_query(struct fl_question *q)
