@@ -428,22 +428,6 @@ static void write_no_local_zones(FILE *out)
 	}
 }
 
-/* The rate limit protects one zone's servers from a flood of its names. Zones
- * that hold much of the world's delegations would meet it on a cold start. */
-static void write_rate_limit(FILE *out)
-{
-	static const char *const wide[] = {
-		".",        "com", "net",    "org", "arpa",   "info", "io",     "in-addr.arpa",
-		"ip6.arpa", "uk",  "co.uk",  "de",  "nl",     "fr",   "it",     "eu",
-		"ru",       "cn",  "com.cn", "br",  "com.br", "au",   "com.au", "jp",
-		"co.jp",    "in",  "us",     "ca"
-	};
-	fputs("\tratelimit: 1000\n", out);
-	for (size_t i = 0; i < FL_COUNT(wide); i++) {
-		fprintf(out, "\tratelimit-for-domain: \"%s\" 0\n", wide[i]);
-	}
-}
-
 static void write_fixed(FILE *out)
 {
 	fputs("\tmodule-config: \"validator iterator\"\n"
@@ -544,7 +528,6 @@ enum fl_err fl__conf_write(const struct fl_engine_options *o,
 	write_where_known(lib, out);
 	write_chosen(o, outgoing_range, out);
 	write_never_asked(o, out);
-	write_rate_limit(out);
 	write_no_local_zones(out);
 	fprintf(out, "\troot-hints: \"%s\"\n", hints_path);
 	/* a name that is answered here and nowhere else: contexts are tried on it (context.c)

@@ -220,7 +220,6 @@ Test(conf, what_every_context_has)
 		"nodefault\n",
 		"trust-anchor: \". IN DS 20326 8 2 " DIGEST "\"\n",
 		"trust-anchor: \". IN DS 38696 8 2 " DIGEST_2024 "\"\n",
-		"ratelimit: 1000\n",
 		"cache-max-ttl: 86400\n",
 		"cache-max-negative-ttl: 3600\n",
 		"qname-minimisation: yes\n",
