@@ -2,10 +2,14 @@
 
 #include "fairlead/base/clock.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The glue is driven as libunbound drives it: through the vtables. */
@@ -94,6 +98,21 @@ static void drop(struct ub_event *e)
 	e->vmt->free(e);
 }
 
+/* The clock stands while a test sets timers that must have one instant. */
+static struct {
+	bool stands;
+	struct timespec at;
+} stopped;
+
+int clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	if (stopped.stands && clock == CLOCK_BOOTTIME) {
+		*ts = stopped.at;
+		return 0;
+	}
+	return (int)syscall(SYS_clock_gettime, clock, ts);
+}
+
 /* ---- timers ---- */
 
 Test(events, timers_fire_by_time_whatever_their_order, .init = start, .fini = finish)
@@ -119,11 +138,14 @@ Test(events, timers_of_one_instant_fire_in_the_order_they_were_set, .init = star
 	enum { MANY = 600 };
 	static char letters[MANY];
 	static struct ub_event *e[MANY];
+	clock_gettime(CLOCK_BOOTTIME, &stopped.at);
+	stopped.stands = true;
 	for (int i = 0; i < MANY; i++) {
 		letters[i] = (char)('a' + i % 26);
 		e[i] = new_event(-1, UB_EV_TIMEOUT, fire, NULL);
 		set_timer(e[i], fire, &letters[i], 0);
 	}
+	stopped.stands = false;
 	turn_for(100);
 	cr_expect_eq(t.n_fired, MANY);
 	cr_expect_arr_eq(t.fired, letters, MANY);
@@ -406,6 +428,29 @@ Test(events, an_error_is_told_as_readable_and_writable, .init = start, .fini = f
 	drop(e);
 	drop(w);
 	close(pair[0]);
+}
+
+/* A refused UDP port shows as an error alone, neither readable nor writable. */
+Test(events, a_refusal_reaches_who_only_reads, .init = start, .fini = finish)
+{
+	short bits = 0;
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(at);
+	int shut = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	cr_assert_eq(bind(shut, (struct sockaddr *)&at, size), 0);
+	cr_assert_eq(getsockname(shut, (struct sockaddr *)&at, &size), 0);
+	close(shut);
+	cr_assert_eq(connect(fd, (struct sockaddr *)&at, size), 0);
+	struct ub_event *e = new_event(fd, UB_EV_READ | UB_EV_PERSIST, fire_bits, &bits);
+	cr_expect_eq(e->vmt->add(e, NULL), 0);
+	cr_expect_eq(send(fd, "x", 1, 0), 1);
+	turn_for(50);
+	cr_expect_eq(bits, UB_EV_READ);
+	cr_expect_eq(t.n_fired, 1, "once: reading takes the error");
+	drop(e);
+	close(fd);
 }
 
 Test(events, bits_are_added_and_taken, .init = start, .fini = finish)
