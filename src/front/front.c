@@ -93,21 +93,25 @@ static enum fl_err listen_on(struct front *f, const struct fl_addr *at, int fd, 
 	return FL_OK;
 }
 
+static void close_listener(struct listener *l)
+{
+	if (l->tcp != NULL) {
+		fl_tcp_close(l->tcp);
+	} else {
+		fl_udp_close(l->udp);
+	}
+	fl_list_remove(&l->node);
+	free(l);
+}
+
 static void unlisten(struct front *f, const struct fl_addr *at)
 {
 	for (unsigned tcp = 0; tcp < 2; tcp++) {
 		struct listener *l = find_listener(f, at, tcp == 1);
-		if (l == NULL) {
-			continue;
+		if (l != NULL) {
+			fl__pending_forget(f, l);
+			close_listener(l);
 		}
-		fl__pending_forget(f, l);
-		if (l->tcp != NULL) {
-			fl_tcp_close(l->tcp);
-		} else {
-			fl_udp_close(l->udp);
-		}
-		fl_list_remove(&l->node);
-		free(l);
 	}
 }
 
@@ -320,6 +324,22 @@ static enum fl_err make(struct front *f)
 	return err;
 }
 
+static void fini(struct front *f)
+{
+	fl__pending_fini(f);
+	fl__upstream_fini(f);
+	while (!fl_list_empty(&f->listeners)) {
+		close_listener(FL_CONTAINER(f->listeners.next, struct listener, node));
+	}
+	fl_cache_close(f->cache);
+	fl_access_free(f->access);
+	fl_ratelimit_free(f->errors);
+	fl_ratelimit_free(f->per_client);
+	fl_local_free(f->local);
+	fl_role_fini(&f->self);
+	free(f);
+}
+
 int fl_front_main(void)
 {
 	struct front *f = calloc(1, sizeof(*f));
@@ -335,6 +355,7 @@ int fl_front_main(void)
 	if (err != FL_OK) {
 		fl_role_fail(&f->self, FL_EXIT_RUNTIME, "cannot set up: %s", fl_err_text(err));
 	}
-	/* The process ends with the loop: the kernel frees what it held. */
-	return fl_role_run(&f->self);
+	const int code = fl_role_run(&f->self);
+	fini(f);
+	return code;
 }

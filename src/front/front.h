@@ -140,6 +140,7 @@ void fl__front_reply_opts(struct query *q, bool has_cookie);
 
 /* pending.c: questions in flight */
 enum fl_err fl__pending_init(struct front *f);
+void fl__pending_fini(struct front *f); /* who still waits is not answered */
 /* the question waits now, or @p why says which limit forbids it */
 bool fl__pending_wait(struct query *q, enum fl_reason *why);
 void fl__pending_answered(struct front *f, struct job *job, const struct fl_record *r);
@@ -151,6 +152,7 @@ bool fl__pending_idle(const struct front *f);
 
 /* upstream.c: the resolvers */
 enum fl_err fl__upstream_start(struct front *f);
+void fl__upstream_fini(struct front *f);
 void fl__upstream_ask(struct front *f, struct job *job);
 void fl__upstream_retry(struct front *f); /* connections that could not be made */
 

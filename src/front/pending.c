@@ -262,6 +262,26 @@ bool fl__pending_idle(const struct front *f)
 	return fl_list_empty(&f->pending.line);
 }
 
+void fl__pending_fini(struct front *f)
+{
+	struct pending *p = &f->pending;
+	for (uint32_t i = 0; p->slot != NULL && i < p->max_jobs; i++) {
+		struct job *j = p->slot[i];
+		while (j != NULL && !fl_list_empty(&j->waiters)) {
+			free_waiter(f, FL_CONTAINER(j->waiters.next, struct waiter, in_job));
+		}
+		if (j != NULL) {
+			free_job(f, j);
+		}
+	}
+	free(p->slot);
+	free(p->stamp);
+	free(p->free_slots);
+	if (p->sweep.data != NULL) {
+		uv_close((uv_handle_t *)&p->sweep, NULL);
+	}
+}
+
 /* A client's patience ends; the job goes on, and what it finds is still stored. */
 static void on_sweep(uv_timer_t *t)
 {

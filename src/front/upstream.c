@@ -150,6 +150,13 @@ enum fl_err fl__upstream_start(struct front *f)
 	return FL_OK;
 }
 
+void fl__upstream_fini(struct front *f)
+{
+	for (unsigned i = 0; i < FL_FRONT_RESOLVERS_MAX; i++) {
+		fl_channel_free(f->up[i].channel);
+	}
+}
+
 /* Connections that failed, questions that were not sent, and jobs that nobody will answer. */
 void fl__upstream_retry(struct front *f)
 {

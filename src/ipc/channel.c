@@ -287,8 +287,7 @@ void fl_channel_flush(struct fl_channel *ch)
 		const int r = sendmmsg(ch->fd, hdr, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (r > 0) {
 			sent(ch, (unsigned)r);
-		} else if (r < 0 &&
-			   (errno == EAGAIN || errno == ENOBUFS)) {
+		} else if (r < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
 			ch->blocked = true;
 			watch(ch);
 		} else if (r < 0 && errno != EINTR) {

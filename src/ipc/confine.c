@@ -166,8 +166,10 @@ static int allow_list(scmp_filter_ctx ctx, const int *calls, size_t n)
 
 static int allow_socket(scmp_filter_ctx ctx, int family)
 {
-	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family));
+	const struct scmp_arg_cmp domain = { .arg = 0,
+					     .op = SCMP_CMP_EQ,
+					     .datum_a = (scmp_datum_t)family };
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, domain);
 }
 
 /* Memory is writable or executable, never both in turn: no mapping is made executable any more.
@@ -272,7 +274,8 @@ enum fl_err fl_confine(const struct fl_confine_options *o)
 	if (o->role == FL_ROLE_SUPERVISOR) {
 		return FL_EINVALID; /* it executes new binaries and binds low ports */
 	}
-	/* Not PR_SET_DUMPABLE: it would hand /proc/self/fd to root, and the cache folder with it. */
+	/* Not PR_SET_DUMPABLE: it would hand /proc/self/fd to root, and the cache folder with
+	 * it. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
 		return FL_ESYSTEM;
 	}

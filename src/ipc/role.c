@@ -1,6 +1,7 @@
 #include "fairlead/ipc/role.h"
 
 #include "fairlead/base/clock.h"
+#include "fairlead/base/list.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -274,6 +275,20 @@ int fl_role_run(struct fl_role_self *self)
 	/* what was said last still goes out */
 	fl_channel_flush(self->control);
 	return self->exit_code;
+}
+
+/* A role ends with a loop that is empty: what its owner forgot to close shows here. */
+void fl_role_fini(struct fl_role_self *self)
+{
+	struct role_loop *rl = FL_CONTAINER(self->loop, struct role_loop, loop);
+	fl_channel_free(self->control);
+	uv_close((uv_handle_t *)&rl->heartbeat, NULL);
+	uv_run(self->loop, UV_RUN_DEFAULT);
+	if (uv_loop_close(self->loop) != 0) {
+		fl_log(FL_LOG_DEBUG, "something on the loop was left open");
+	}
+	free(rl);
+	fl_config_free(self->config);
 }
 
 void fl_role_end(struct fl_role_self *self, int code)

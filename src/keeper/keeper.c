@@ -197,6 +197,23 @@ static void told(void *arg, const struct fl_frame *f, int *fds, unsigned n_fds)
 	}
 }
 
+static void fini(struct keeper *k)
+{
+	for (unsigned i = 0; i < FL_KEEPER_PEERS; i++) {
+		if (k->peer[i].channel != NULL) {
+			drop_peer(&k->peer[i]);
+		}
+	}
+	if (k->listen_fd >= 0) {
+		uv_close((uv_handle_t *)&k->accepting, NULL);
+	}
+	uv_close((uv_handle_t *)&k->commit, NULL);
+	uv_close((uv_handle_t *)&k->second, NULL);
+	fl_cache_close(k->cache);
+	fl_role_fini(&k->self);
+	free(k);
+}
+
 int fl_keeper_main(void)
 {
 	struct keeper *k = calloc(1, sizeof(*k));
@@ -218,5 +235,7 @@ int fl_keeper_main(void)
 	uv_timer_init(k->self.loop, &k->second);
 	k->commit.data = k->second.data = k;
 	uv_timer_start(&k->second, on_second, 1000, 1000);
-	return fl_role_run(&k->self);
+	const int code = fl_role_run(&k->self);
+	fini(k);
+	return code;
 }

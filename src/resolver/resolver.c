@@ -342,6 +342,26 @@ static void told(void *arg, const struct fl_frame *f, int *fds, unsigned n_fds)
 	}
 }
 
+static void fini(struct resolver *r)
+{
+	if (r->engine != NULL) {
+		fl_engine_close(r->engine);
+	}
+	for (unsigned i = 0; i < PEERS; i++) {
+		if (r->peer[i].channel != NULL) {
+			drop_peer(&r->peer[i]);
+		}
+	}
+	fl_channel_free(r->keeper);
+	if (uv_is_active((uv_handle_t *)&r->accepting)) {
+		uv_close((uv_handle_t *)&r->accepting, NULL);
+	}
+	uv_close((uv_handle_t *)&r->retry, NULL);
+	fl_role_fini(&r->self);
+	fl__resolver_setup_fini(&r->setup);
+	free(r);
+}
+
 int fl_resolver_main(void)
 {
 	struct resolver *r = calloc(1, sizeof(*r));
@@ -357,7 +377,9 @@ int fl_resolver_main(void)
 	uv_timer_init(r->self.loop, &r->retry);
 	r->retry.data = r;
 	uv_timer_start(&r->retry, on_retry, RECONNECT_MS, RECONNECT_MS);
-	return fl_role_run(&r->self);
+	const int code = fl_role_run(&r->self);
+	fini(r);
+	return code;
 }
 
 /* In a process of its own: a parse failure leaves libunbound's lexer in a state that must not

@@ -21,7 +21,7 @@ enum { RENEW_PAUSE_S = 10 };
 
 static enum fl_err make_child_segments(struct supervisor *s, struct child *c)
 {
-	void *at;
+	void *at = NULL;
 	enum fl_err err = fl_shm_make("fairlead-counters", sizeof(*c->counters),
 				      &c->counters_write, &c->counters_read);
 	if (err == FL_OK) {
@@ -40,7 +40,7 @@ static enum fl_err make_child_segments(struct supervisor *s, struct child *c)
 
 enum fl_err fl__storage_make_segments(struct supervisor *s)
 {
-	void *at;
+	void *at = NULL;
 	s->welcome.sketch_bytes = fl_sketch_bytes(s->config->cache.size);
 	enum fl_err err =
 		fl_shm_make("fairlead-mode", sizeof(*s->mode), &s->mode_write, &s->mode_read);

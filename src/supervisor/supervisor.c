@@ -351,9 +351,6 @@ static enum fl_err begin(struct supervisor *s)
 {
 	enum fl_err err;
 	raise_descriptors();
-	if (uv_loop_init(&s->loop) != 0) {
-		return FL_ESYSTEM;
-	}
 	if ((err = make_secrets(s)) != FL_OK || (err = make_config_memory(s)) != FL_OK ||
 	    (err = make_children(s)) != FL_OK || (err = fl__sockets_open(s)) != FL_OK ||
 	    (err = fl__storage_make_segments(s)) != FL_OK ||
@@ -366,6 +363,24 @@ static enum fl_err begin(struct supervisor *s)
 	return FL_OK;
 }
 
+static void close_handle(uv_handle_t *h, void *arg)
+{
+	(void)arg;
+	if (!uv_is_closing(h)) {
+		uv_close(h, NULL);
+	}
+}
+
+/* All children are gone; sockets and segments go with the process. */
+static void fini(struct supervisor *s)
+{
+	fl__storage_close(s);
+	uv_walk(&s->loop, close_handle, NULL);
+	uv_run(&s->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&s->loop);
+	free(s);
+}
+
 int fl_supervisor_main(const struct fl_config *config)
 {
 	struct supervisor *s = calloc(1, sizeof(*s));
@@ -375,17 +390,19 @@ int fl_supervisor_main(const struct fl_config *config)
 	s->config = config;
 	s->folder_fd = s->generation_fd = -1;
 	fl_log_init("supervisor", config->log.level, config->log.format);
+	if (uv_loop_init(&s->loop) != 0) {
+		free(s);
+		return FL_EXIT_RUNTIME;
+	}
 	const enum fl_err err = begin(s);
 	if (err != FL_OK) {
 		fl_log(FL_LOG_ERROR, "cannot start: %s", fl_err_text(err));
-		fl__storage_close(s);
-		free(s);
+		fini(s);
 		return err == FL_EINVALID ? FL_EXIT_CONFIG : FL_EXIT_RUNTIME;
 	}
 	uv_run(&s->loop, UV_RUN_DEFAULT);
-	fl__storage_close(s);
 	fl_log(FL_LOG_NOTICE, "stopped");
 	const int code = s->exit_code;
-	free(s); /* the loop's handles go with the process */
+	fini(s);
 	return code;
 }

@@ -88,7 +88,8 @@ int fl_cache_check_readers(struct fl_cache *c);
 
 struct fl_cache_stats {
 	uint64_t entries, bytes_used, bytes_max;
-	uint64_t full_maps; /* batches lost to a full map since opening: 0, or eviction is late */
+	uint64_t full_maps; /* batches lost to a full map since opening: 0, or eviction is late
+			     */
 };
 enum fl_err fl_cache_stats(struct fl_cache *c, struct fl_cache_stats *out) FL_MUST_USE;
 

@@ -50,8 +50,13 @@ void fl_role_fail(struct fl_role_self *self, int code, const char *fmt, ...) FL_
 /** Confine this process as @p self's role; a failure is reported and ends it. */
 enum fl_err fl_role_confine(struct fl_role_self *self) FL_MUST_USE;
 
-/** Turn the loop until fl_role_end(); returns the exit code. */
+/**
+ * Turn the loop until fl_role_end(); returns the exit code. The role then closes
+ * what it has on the loop and calls fl_role_fini(), which waits for the handles,
+ * closes the loop and frees what fl_role_begin() made.
+ */
 int fl_role_run(struct fl_role_self *self);
+void fl_role_fini(struct fl_role_self *self);
 void fl_role_end(struct fl_role_self *self, int code);
 
 #endif

@@ -13,8 +13,8 @@
 #include "fairlead/config/config.h"
 
 /**
- * Serve until told to stop (SIGTERM, SIGINT); returns the exit code. @p config stays the caller's.
- * SIGUSR1 writes every role's counters to the log.
+ * Serve until told to stop (SIGTERM, SIGINT); returns the exit code. @p config stays the
+ * caller's. SIGUSR1 writes every role's counters to the log.
  */
 int fl_supervisor_main(const struct fl_config *config);
 
