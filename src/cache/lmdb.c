@@ -861,3 +861,26 @@ enum fl_err fl_cache_each(struct fl_cache *c, fl_cache_each_fn each, void *arg)
 	}
 	return err;
 }
+
+enum fl_err fl_cache_visit(struct fl_cache *c, uint64_t hash, fl_cache_each_fn each, void *arg)
+{
+	MDB_txn *txn;
+	MDB_val key = { sizeof(hash), &hash }, data;
+	struct fl_record r;
+	enum fl_err err = from_lmdb(mdb_txn_begin(c->env, NULL, MDB_RDONLY, &txn));
+	if (err != FL_OK) {
+		return err;
+	}
+	err = from_lmdb(mdb_get(txn, c->db, &key, &data));
+	if (err == FL_OK && data.mv_size > FL_RECORD_STORE_MAX) {
+		err = FL_ECORRUPT;
+	}
+	if (err == FL_OK) {
+		err = fl__record_view_any(data.mv_data, data.mv_size, &r);
+	}
+	if (err == FL_OK) {
+		(void)each(arg, &r, data.mv_data, data.mv_size);
+	}
+	mdb_txn_abort(txn);
+	return err;
+}

@@ -2,9 +2,12 @@
 #include "fairlead/keeper/keeper.h"
 
 #include "fairlead/base/clock.h"
+#include "fairlead/wire/name.h"
+#include "fairlead/wire/writer.h"
 #include "keeper.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* --- connections --- */
@@ -108,10 +111,63 @@ static void open_cache(struct keeper *k, int folder_fd)
 	fl_role_say(&k->self, FL_CONTROL_CACHE_BAD, err, fl_err_text(err));
 }
 
+/* --- popular names at their expiry --- */
+
+static struct peer *peer_of(struct keeper *k, const uint8_t *name)
+{
+	const uint64_t index = fl_name_zone_hash(name) % k->self.welcome.resolvers;
+	for (unsigned i = 0; i < FL_KEEPER_PEERS; i++) {
+		struct peer *p = &k->peer[i];
+		if (p->channel != NULL && p->greeted && p->index == index) {
+			return p;
+		}
+	}
+	return NULL;
+}
+
+static bool ask_again(void *arg, const struct fl_record *r, const uint8_t *octets, size_t len)
+{
+	struct keeper *k = arg;
+	uint8_t question[FL_NAME_MAX + 4];
+	struct fl_frame f = fl_frame_init(FL_FRAME_REFRESH);
+	const struct fl_moment now = fl_moment_now(k->self.welcome.boot_id);
+	struct peer *p = peer_of(k, r->name);
+	(void)octets;
+	(void)len;
+	if (fl_record_age_s(r, now) < r->h.ttl_s || p == NULL) {
+		return false; /* it was replaced since: that one has its own place in the wheel
+			       */
+	}
+	memcpy(question, r->name, r->h.name_len);
+	fl_store_u16(question + r->h.name_len, r->h.qtype);
+	fl_store_u16(question + r->h.name_len + 2, r->h.qclass);
+	f.packet = question;
+	f.h.packet_len = r->h.name_len + 4U;
+	if (fl_channel_send(p->channel, &f) == FL_OK) {
+		FL_COUNT_ADD(k->self.counters, refresh_asked, 1);
+	}
+	return false;
+}
+
+static void on_due(void *arg, uint64_t hash)
+{
+	struct keeper *k = arg;
+	if (k->cache == NULL || fl__keeper_popularity(k, hash) < FL_KEEPER_REFRESH_HITS) {
+		return;
+	}
+	if (++k->refreshed > FL_KEEPER_REFRESH_BURST) {
+		FL_COUNT_ADD(k->self.counters, refresh_dropped, 1);
+		return;
+	}
+	(void)!fl_cache_visit(k->cache, hash, ask_again, k);
+}
+
 static void on_second(uv_timer_t *t)
 {
 	struct keeper *k = t->data;
 	struct fl_cache_stats s;
+	k->refreshed = 0;
+	fl__refresh_turn(&k->refresh, (uint32_t)(fl_clock_boot_ns() / FL_S_NS), on_due, k);
 	if (k->cache == NULL) {
 		return;
 	}
@@ -209,6 +265,7 @@ static void fini(struct keeper *k)
 	}
 	uv_close((uv_handle_t *)&k->commit, NULL);
 	uv_close((uv_handle_t *)&k->second, NULL);
+	fl__refresh_fini(&k->refresh);
 	fl_cache_close(k->cache);
 	fl_role_fini(&k->self);
 	free(k);
@@ -231,6 +288,8 @@ int fl_keeper_main(void)
 					       .max_ttl_s = c->cache.max_ttl_s,
 					       .negative_ttl_s = c->cache.negative_ttl_s,
 					       .bogus_ttl_s = FL_KEEPER_BOGUS_TTL_S };
+	fl__refresh_init(&k->refresh, (uint32_t)(fl_clock_boot_ns() / FL_S_NS),
+			 c->cache.size / FL_KEEPER_RECORD_BYTES);
 	uv_timer_init(k->self.loop, &k->commit);
 	uv_timer_init(k->self.loop, &k->second);
 	k->commit.data = k->second.data = k;

@@ -5,6 +5,7 @@
 #include "fairlead/cache/cache.h"
 #include "fairlead/cache/sketch.h"
 #include "fairlead/ipc/role.h"
+#include "refresh.h"
 
 #include <uv.h>
 
@@ -16,6 +17,12 @@ enum {
 	FL_KEEPER_COMMIT_MS = 1000, /* from the first record on */
 	FL_KEEPER_DRAIN_MS = 50,
 	FL_KEEPER_EVICT_STEPS = 128, /* records looked at for one stored, while over the mark */
+	FL_KEEPER_RECORD_BYTES =
+		400, /* of the map, about; bounds the list of those to refresh */
+	FL_KEEPER_REFRESH_TTL_MIN_S = 5, /* shorter ones would be asked for all the time */
+	FL_KEEPER_REFRESH_HITS =
+		3, /* by the sketch: the question that stored it, and two more */
+	FL_KEEPER_REFRESH_BURST = 200, /* a second; the first work to be dropped under load */
 	FL_KEEPER_BOGUS_TTL_S = 60,
 	FL_KEEPER_FAILURE_MEMORY_S = 600 /* a failure after that is the first again */
 };
@@ -42,11 +49,14 @@ struct keeper {
 	uv_timer_t commit, second;
 	uint64_t changed[FL_KEEPER_COMMIT_RECORDS]; /* key hashes put and not yet committed */
 	unsigned n_changed;
+	struct fl_refresh refresh;
+	unsigned refreshed; /* in this second */
 	struct fl_log_gate write_gate;
 	uint8_t record[FL_RECORD_MAX];
 };
 
 /* store.c */
+unsigned fl__keeper_popularity(void *keeper, uint64_t hash);
 void fl__keeper_store(struct keeper *k, const struct peer *from, const struct fl_frame *f);
 void fl__keeper_commit(struct keeper *k);
 

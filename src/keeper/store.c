@@ -3,7 +3,7 @@
 #include "fairlead/wire/name.h"
 #include "keeper.h"
 
-static unsigned popularity(void *arg, uint64_t hash)
+unsigned fl__keeper_popularity(void *arg, uint64_t hash)
 {
 	const struct keeper *k = arg;
 	unsigned sum = 0;
@@ -129,9 +129,23 @@ static bool failure_may_stand(struct keeper *k, const struct fl_cache_key *key,
 static void make_room(struct keeper *k, struct fl_moment now)
 {
 	if (fl_cache_is_full(k->cache)) {
-		FL_COUNT_ADD(
-			k->self.counters, evicted,
-			fl_cache_evict(k->cache, now, popularity, k, FL_KEEPER_EVICT_STEPS));
+		FL_COUNT_ADD(k->self.counters, evicted,
+			     fl_cache_evict(k->cache, now, fl__keeper_popularity, k,
+					    FL_KEEPER_EVICT_STEPS));
+	}
+}
+
+/* One second after the expiry: the engine's own copy, dated by whole seconds, is gone then too.
+ */
+static void remember(struct keeper *k, const struct fl_record *r, uint64_t hash,
+		     struct fl_moment now)
+{
+	const bool data =
+		r->h.verdict == FL_VERDICT_SECURE || r->h.verdict == FL_VERDICT_INSECURE;
+	if (k->self.config->cache.prefetch && data &&
+	    r->h.ttl_s >= FL_KEEPER_REFRESH_TTL_MIN_S) {
+		fl__refresh_add(&k->refresh, hash,
+				(uint32_t)(now.boot_ns / FL_S_NS) + r->h.ttl_s + 1);
 	}
 }
 
@@ -181,6 +195,7 @@ void fl__keeper_store(struct keeper *k, const struct peer *from, const struct fl
 		return;
 	}
 	FL_COUNT_ADD(k->self.counters, stored, 1);
+	remember(k, &r, key.hash, now);
 	k->changed[k->n_changed++] = key.hash;
 	if (k->n_changed == 1) {
 		uv_timer_start(&k->commit, on_commit, FL_KEEPER_COMMIT_MS, 0);

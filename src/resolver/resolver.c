@@ -72,7 +72,8 @@ static void to_front(const struct asker *k, const struct fl_engine_answer *a)
 	struct fl_frame f = answer_frame(FL_FRAME_ANSWER, k, a);
 	f.h.packet_len = a->packet == NULL ? 0 : (uint32_t)a->packet_len;
 	f.packet = a->packet;
-	if (k->peer->channel != NULL && k->peer->generation == k->generation) {
+	if (k->peer != NULL && k->peer->channel != NULL &&
+	    k->peer->generation == k->generation) {
 		/* a full queue drops it (counted): the front's deadline answers its client */
 		(void)!fl_channel_send(k->peer->channel, &f);
 	}
@@ -120,12 +121,16 @@ static void refuse(struct asker *k, enum fl_reason why)
 	free(k);
 }
 
-static void on_question(struct resolver *r, struct peer *p, const struct fl_frame *f)
+/* @p p is NULL where the keeper asks: the answer is for it alone. */
+static void ask(struct resolver *r, struct peer *p, const struct fl_frame *f)
 {
 	const uint8_t *name;
 	size_t name_len;
 	uint16_t qtype, qclass;
 	enum fl_reason why = FL_REASON_FAILED;
+	if (r->engine == NULL) {
+		return; /* draining: nothing new is begun */
+	}
 	if (fl_frame_question(f, &name, &name_len, &qtype, &qclass) != FL_OK) {
 		FL_COUNT_ADD(r->self.counters, ipc_refused, 1);
 		return;
@@ -135,7 +140,7 @@ static void on_question(struct resolver *r, struct peer *p, const struct fl_fram
 		return; /* the front's deadline answers */
 	}
 	k->peer = p;
-	k->generation = p->generation;
+	k->generation = p != NULL ? p->generation : 0;
 	k->job_id = f->h.job_id;
 	k->asked_ns = fl_clock_boot_ns();
 	k->flags = f->h.flags;
@@ -175,7 +180,7 @@ static void on_frame(void *arg, struct fl_channel *ch, const struct fl_frame *f,
 		drop_peer(p);
 		return;
 	}
-	on_question(r, p, f);
+	ask(r, p, f);
 }
 
 static void on_closed(void *arg, struct fl_channel *ch)
@@ -227,10 +232,16 @@ static void on_keeper_frame(void *arg, struct fl_channel *ch, const struct fl_fr
 {
 	struct resolver *r = arg;
 	(void)ch;
-	(void)f;
 	(void)fds;
 	(void)n_fds;
-	FL_COUNT_ADD(r->self.counters, ipc_refused, 1); /* it says nothing to us yet */
+	if (f->h.kind != FL_FRAME_REFRESH) {
+		FL_COUNT_ADD(r->self.counters, ipc_refused, 1);
+	} else if (r->engine != NULL &&
+		   fl_engine_jobs(r->engine) < r->self.config->limits.resolver / 2) {
+		ask(r, NULL, f);
+	} else {
+		FL_COUNT_ADD(r->self.counters, refresh_dropped, 1); /* clients come first */
+	}
 }
 
 static void on_keeper_closed(void *arg, struct fl_channel *ch)

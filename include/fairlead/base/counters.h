@@ -66,6 +66,8 @@
 	/* keeper */ \
 	X(stored,               "records stored") \
 	X(store_refused,        "records refused: not the resolver's shard, malformed, too large") \
+	X(refresh_asked,        "popular names asked again at their expiry") \
+	X(refresh_dropped,      "popular names not asked again: too much else to do") \
 	X(evicted,              "records evicted") \
 	X(commits,              "transactions committed") \
 	X(write_errors,         "failed writes to the cache file") \

@@ -65,6 +65,15 @@ enum fl_err fl_cache_delete(struct fl_cache *c, const struct fl_cache_key *key) 
  */
 enum fl_err fl_cache_peek(struct fl_cache *c, const struct fl_cache_key *key,
 			  struct fl_record *out) FL_MUST_USE;
+/**
+ * Hand the committed record of a key hash to @p each, in a read transaction of its own.
+ * For the keeper's own lists, which hold hashes alone.
+ */
+typedef bool (*fl_cache_each_fn)(void *arg, const struct fl_record *r, const uint8_t *octets,
+				 size_t len);
+enum fl_err fl_cache_visit(struct fl_cache *c, uint64_t hash, fl_cache_each_fn each,
+			   void *arg) FL_MUST_USE;
+
 /** Commit what was put; FL_OK when nothing was. On failure the batch is lost, the file is not.
  */
 enum fl_err fl_cache_commit(struct fl_cache *c) FL_MUST_USE;
@@ -94,8 +103,6 @@ struct fl_cache_stats {
 enum fl_err fl_cache_stats(struct fl_cache *c, struct fl_cache_stats *out) FL_MUST_USE;
 
 /** Call @p each for every record in hash order (a read transaction of its own). */
-typedef bool (*fl_cache_each_fn)(void *arg, const struct fl_record *r, const uint8_t *octets,
-				 size_t len);
 enum fl_err fl_cache_each(struct fl_cache *c, fl_cache_each_fn each, void *arg) FL_MUST_USE;
 
 /**
