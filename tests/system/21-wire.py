@@ -212,6 +212,8 @@ def malformed_table():
         ("an OPT whose length lies", one(plain + record(rrtype=41, rrclass=1232, length=9), ar=1)),
         ("an option whose length lies", one(plain + opt(options=b"\0\3\0\5abc"), ar=1)),
         ("half an option", one(plain + opt(options=b"\0\3\0"), ar=1)),
+        ("a record's owner a forward pointer", one(plain + record(b"\xc0\xff"), ar=1)),
+        ("a record's owner a loop", one(plain + record(b"\xc0" + bytes([12 + len(plain)])), ar=1)),
         ("a record behind TSIG", one(plain + tsig() + opt(), ar=2)),
         ("a TSIG cut short", one(plain + record(b"\3key\0", TSIG, 255, b"\x0bhmac-sha256\0"), ar=1)),
         ("QTYPE OPT", one(question(NAME, "OPT"))),
