@@ -223,6 +223,25 @@ static enum fl_err install_seccomp(enum fl_role role)
 	return FL_OK;
 }
 
+enum fl_err fl_confine_early(void)
+{
+	static const int ring[] = { SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter),
+				    SCMP_SYS(io_uring_register) };
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+	if (ctx == NULL) {
+		return FL_ENOMEM;
+	}
+	int r = 0;
+	for (size_t i = 0; i < FL_COUNT(ring) && r == 0; i++) {
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), ring[i], 0);
+	}
+	if (r == 0) {
+		r = seccomp_load(ctx); /* sets no new privileges as well */
+	}
+	seccomp_release(ctx);
+	return r == 0 ? FL_OK : FL_ESYSTEM;
+}
+
 /* --- Landlock: no file but those of the one folder --- */
 
 /* File rights of the first version: every Landlock kernel has them. */

@@ -205,6 +205,11 @@ enum fl_err fl_role_begin(struct fl_role_self *self)
 		       "a role is started by the supervisor only; run fairleadd -c FILE");
 		return err;
 	}
+	if ((err = fl_confine_early()) != FL_OK) {
+		fl_log(FL_LOG_ERROR, "cannot install a filter on system calls: %s",
+		       fl_err_text(err));
+		return err;
+	}
 	signal(SIGPIPE, SIG_IGN);
 	/* the terminal's ^C is for the supervisor, which drains the roles */
 	signal(SIGINT, SIG_IGN);

@@ -175,7 +175,7 @@ static struct fl__special find_arpa(const struct labels *l)
 
 struct fl__special fl__special_find(const uint8_t *name)
 {
-	struct labels l;
+	struct labels l = { 0 };
 	split(name, &l);
 	if (label_is(&l, 0, "arpa")) {
 		return find_arpa(&l);

@@ -149,6 +149,7 @@ static size_t consume(struct fl__tcp_conn *c, const uint8_t *octets, size_t len)
 	while (len - done >= 2 && may_consume(c)) {
 		const size_t message = (size_t)octets[done] << 8 | octets[done + 1];
 		if (message < FL__TCP_MESSAGE_MIN) {
+			write_out(c); /* what was asked before it, and is answered */
 			broken(c);
 			break;
 		}

@@ -37,6 +37,13 @@ struct fl_confine_options {
  * install. */
 enum fl_err fl_confine(const struct fl_confine_options *o) FL_MUST_USE;
 
+/**
+ * First thing in a role's life, before there is a loop: io_uring is answered with
+ * ENOSYS from here on. Newer libuv would hand epoll's work to it, past every
+ * filter on system calls; told that the kernel has none, it uses epoll itself.
+ */
+enum fl_err fl_confine_early(void) FL_MUST_USE;
+
 /** False in builds whose filters are off. */
 bool fl_confine_active(void);
 

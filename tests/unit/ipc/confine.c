@@ -189,3 +189,17 @@ Test(confine, the_supervisor_is_never_confined)
 	const struct fl_confine_options o = { .role = FL_ROLE_SUPERVISOR, .folder_fd = -1 };
 	cr_expect_eq(fl_confine(&o), FL_EINVALID);
 }
+
+Test(confine, there_is_no_io_uring)
+{
+	int status;
+	const pid_t pid = fork();
+	if (pid == 0) {
+		const bool early = fl_confine_early() == FL_OK;
+		errno = 0;
+		const long r = syscall(425 /* io_uring_setup */, 1, NULL);
+		_exit(early && r == -1 && errno == ENOSYS ? 0 : 1);
+	}
+	waitpid(pid, &status, 0);
+	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
