@@ -136,6 +136,12 @@ class _Client:
             return  # nobody there: as good as lost
         self.waiting[ident] = (index, time.monotonic(), wire_name(name).lower())
 
+    def give_up(self, timeout):
+        """Those that waited too long no longer count as in flight."""
+        now = time.monotonic()
+        for ident in [i for i, (_, since, _) in self.waiting.items() if now - since > timeout]:
+            del self.waiting[ident]
+
     def receive(self, replies):
         while True:
             try:
@@ -150,9 +156,9 @@ class _Client:
                 replies[index] = parse(message, time.monotonic() - since)
 
 
-def ask_all(questions, server="127.0.0.1", sources=(None,), timeout=6.0, rate=None, port=53, **how):
+def ask_all(questions, server="127.0.0.1", sources=(None,), timeout=6.0, rate=None, window=None, port=53, **how):
     """Many at once, in turn from each source (an address, or None): their replies in order,
-    None where there was none. With a rate, so many a second."""
+    None where there was none. With a rate, so many a second; with a window, so many in flight."""
     clients = [_Client(server, s, port) for s in sources]
     poll = select.poll()
     by_fd = {c.socket.fileno(): c for c in clients}
@@ -166,10 +172,15 @@ def ask_all(questions, server="127.0.0.1", sources=(None,), timeout=6.0, rate=No
 
     while sent < len(questions):
         due = len(questions) if rate is None else min(len(questions), int((time.monotonic() - begin) * rate) + 1)
-        for _ in range(min(due - sent, 32)):
+        room = 32 if window is None else window - sum(len(c.waiting) for c in clients)
+        if room <= 0:
+            receive(0.1)
+            for c in clients:
+                c.give_up(timeout)
+        for _ in range(min(due - sent, max(room, 0))):
             clients[sent % len(clients)].send(sent, *questions[sent], how)
             sent += 1
-        receive(0 if due > sent else 0.002)
+        receive(0 if due > sent and window is None else 0.002)
     end = time.monotonic() + timeout
     while any(c.waiting for c in clients) and time.monotonic() < end:
         receive(min(0.1, end - time.monotonic()))

@@ -18,7 +18,7 @@ import lab
 
 CONFIG = """\
 state: "@STATE@"
-listen: ["127.0.0.1@53", "::1@53"]
+listen: @LISTEN@
 cache: {{folder: "@STATE@/cache", size: {size}}}
 fronts: {fronts}
 resolvers: {resolvers}
@@ -63,10 +63,14 @@ def wait_for(seconds, condition, pause=0.02):
 
 
 class House:
-    def __init__(self, inside, text=None, state=None):
+    """One fairleadd. Several may run at once, each at an address of 127.0.0.0/8 of its own."""
+
+    def __init__(self, inside, text=None, state=None, address=None):
         self.lab, self.text = inside, text or config()
         self.state = pathlib.Path(state) if state else inside.tmp / "state"
-        self.log = inside.tmp / "fairleadd.log"
+        self.address = address or "127.0.0.1"
+        self.listen = f"[{address}@53]" if address else '["127.0.0.1@53", "::1@53"]'
+        self.log = inside.tmp / f"fairleadd-{self.address}.log"
         self.process = None
         self.started = 0.0
 
@@ -82,10 +86,10 @@ class House:
 
     def write_config(self):
         text = self.text
-        for mark, value in (("@STATE@", self.state), ("@HINTS@", self.lab.dir / "root.hints"),
+        for mark, value in (("@LISTEN@", self.listen), ("@STATE@", self.state), ("@HINTS@", self.lab.dir / "root.hints"),
                             ("@ANCHORS@", self.lab.dir / "root.anchors")):
             text = text.replace(mark, str(value))
-        file = self.lab.tmp / "fairlead.yaml"
+        file = self.lab.tmp / f"fairlead-{self.address}.yaml"
         file.write_text(text)
         return str(file)
 
@@ -190,6 +194,6 @@ class House:
         """Seconds until a question is answered at all; None when never."""
         begin = time.monotonic()
         while time.monotonic() - begin < seconds:
-            if dnswire.ask(name, timeout=0.3) is not None:
+            if dnswire.ask(name, server=self.address, timeout=0.3) is not None:
                 return time.monotonic() - begin
         return None
