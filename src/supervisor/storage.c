@@ -204,20 +204,20 @@ enum fl_err fl__storage_open_cache(struct supervisor *s)
 	return FL_OK;
 }
 
-void fl__storage_renew_cache(struct supervisor *s, const char *why)
+bool fl__storage_renew_cache(struct supervisor *s, const char *why)
 {
 	char problem[512] = "";
 	const uint64_t now = fl_clock_boot_ns();
 	if (s->folder_fd < 0 ||
 	    (s->renewed_ns != 0 && now - s->renewed_ns < RENEW_PAUSE_S * FL_S_NS)) {
-		return; /* several roles report one damage */
+		return false; /* several roles report one damage; or the new one is bad too */
 	}
 	s->renewed_ns = now;
 	s->cache_ready = false;
 	if (open_in(s, s->folder, true, problem, sizeof(problem)) != FL_OK) {
 		fl_log(FL_LOG_ERROR, "the cache is damaged (%s) and cannot be rebuilt: %s", why,
 		       problem);
-		return;
+		return false;
 	}
 	fl_log(FL_LOG_WARNING,
 	       "the cache was damaged (%s): a new one is begun, the old one is deleted", why);
@@ -227,6 +227,7 @@ void fl__storage_renew_cache(struct supervisor *s, const char *why)
 			fl__child_tell(c, FL_CONTROL_CACHE, 0, &s->generation_fd);
 		}
 	}
+	return true;
 }
 
 void fl__storage_close(struct supervisor *s)

@@ -127,7 +127,12 @@ static void on_cache_bad(struct child *c, const struct fl_frame *f)
 	snprintf(why, sizeof(why), "%.*s", (int)f->h.text_len, f->text);
 	if (f->h.index == FL_ECORRUPT || f->h.index == FL_EVERSION ||
 	    f->h.index == FL_EMALFORMED) {
-		fl__storage_renew_cache(s, why);
+		fl__storage_renew_cache(s, why); /* or it was, for another role's report */
+		return;
+	}
+	/* what the keeper cannot open for another reason than room may open when it is new */
+	if (c->role == FL_ROLE_KEEPER && f->h.index != FL_ENOSPACE &&
+	    fl__storage_renew_cache(s, why)) {
 		return;
 	}
 	fl_log(FL_LOG_ERROR,

@@ -113,7 +113,8 @@ enum fl_err fl__sockets_open(struct supervisor *s);
 /* storage.c */
 enum fl_err fl__storage_make_segments(struct supervisor *s);
 enum fl_err fl__storage_open_cache(struct supervisor *s);
-void fl__storage_renew_cache(struct supervisor *s, const char *why);
+/* true: a new generation is begun; false: not so soon after the last, or not possible (said) */
+bool fl__storage_renew_cache(struct supervisor *s, const char *why);
 void fl__storage_close(struct supervisor *s);
 
 #endif
