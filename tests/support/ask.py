@@ -23,6 +23,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 QR, AA, TC, RD, RA, AD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010
@@ -79,6 +80,10 @@ def option(code, data=b""):
 def opt(size=1232, do=False, version=0, options=b"", rcode=0, owner=b"\0"):
     ttl = rcode << 24 | version << 16 | (DO if do else 0)
     return owner + struct.pack("!HHIH", TYPES["OPT"], size, ttl, len(options)) + options
+
+
+def record(owner=b"\0", rrtype=16, rrclass=1, rdata=b"", length=None, ttl=0):
+    return owner + struct.pack("!HHIH", rrtype, rrclass, ttl, len(rdata) if length is None else length) + rdata
 
 
 def header(ident, flags, qd=1, an=0, ns=0, ar=0):
@@ -395,9 +400,9 @@ class Client:
             except (TimeoutError, socket.timeout):
                 return None
 
-    def ask(self, owner, qtype="A", tcp=False, **more):
+    def ask(self, owner, qtype="A", qclass="IN", tcp=False, **more):
         """A Reply, or None when nothing comes; its id and question are ours, or Malformed."""
-        message = query(owner, qtype, **more)
+        message = query(owner, qtype, qclass, **more)
         if tcp:
             with self.stream() as stream:
                 stream.send(message)
@@ -440,6 +445,64 @@ class Client:
             waiting.pop(number, None)
 
 
+class Authority:
+    """Serves a zone at addresses where nobody else does, and keeps what it is asked.
+
+    Every name below the apex has the given records, {type: rdata}, and no other.
+    """
+
+    def __init__(self, door, zone, at, data):
+        self.zone, self.data = name(zone), {type_number(t): rdata for t, rdata in data.items()}
+        self.seen, self.sockets = [], []
+        for address in at:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            sock = door.socket(family, socket.SOCK_DGRAM)
+            sock.bind((address, 53))
+            self.sockets.append(sock)
+            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for sock in self.sockets:
+            sock.close()
+
+    def _serve(self, sock):
+        while True:
+            try:
+                octets, peer = sock.recvfrom(65536)
+            except OSError:
+                return
+            self.seen.append(octets)
+            sock.sendto(self._reply(octets), peer)
+
+    def _reply(self, octets):
+        _, at = read_name(octets, 12)
+        ident, flags, asked = *struct.unpack_from("!HH", octets), octets[12:at + 4]
+        rdata = self.data.get(struct.unpack_from("!H", octets, at)[0])
+        if asked[:-4].lower() == self.zone or rdata is None:
+            soa = self.zone * 2 + struct.pack("!5I", 1, 2, 3, 4, 60)
+            return header(ident, QR | AA | flags & RD, ns=1) + asked + record(self.zone, 6, rdata=soa, ttl=60)
+        return (header(ident, QR | AA | flags & RD, an=1) + asked +
+                record(b"\xc0\x0c", struct.unpack_from("!H", octets, at)[0], rdata=rdata, ttl=60))
+
+    def options(self):
+        """Codes of all EDNS options that came."""
+        codes = set()
+        for octets in self.seen:
+            _, at = read_name(octets, 12)
+            at += 4
+            for _ in range(struct.unpack_from("!H", octets, 10)[0]):
+                extra = Record(octets, at, shallow=True)
+                at, inside = extra.end, 0
+                while extra.type == TYPES["OPT"] and inside < len(extra.rdata):
+                    code, length = struct.unpack_from("!HH", extra.rdata, inside)
+                    codes.add(code)
+                    inside += 4 + length
+        return codes
+
+
 def fitting(message, octets):
     """The Reply in the octets; Malformed when it is none to this message."""
     if octets is None:
@@ -457,6 +520,10 @@ def manifest(world):
     return json.loads((world.dir / "manifest.json").read_text(encoding="utf-8"))["zones"]
 
 
+def addresses(zone):
+    return [address for server in zone["servers"] for address in server["addresses"]]
+
+
 # --- what the log says -----------------------------------------------------
 
 def counters(daemon):
@@ -470,6 +537,12 @@ def counters(daemon):
     for role, counter, value in re.findall(r"counter ([^:]+): (\w+)=(\d+)", daemon.said()[before:]):
         found.setdefault(role, {})[counter] = int(value)
     return found
+
+
+def restarted(daemon):
+    """Roles that became ready more than once, from the log."""
+    ready = re.findall(r"supervisor: (\w+ \d+) ready after", daemon.said())
+    return sorted({role for role in ready if ready.count(role) > 1}) if ready else ["none was ready"]
 
 
 def counted(daemon, counter):
