@@ -240,36 +240,3 @@ void fl__child_start_again(struct child *c)
 	c->was_ready = false;
 	uv_timer_start(&c->restart, on_restart, wait_ms, 0);
 }
-
-/* --- the watchdog --- */
-
-static bool hangs(const struct child *c, uint64_t now)
-{
-	const uint64_t beat = __atomic_load_n(&c->counters->heartbeat_ns, __ATOMIC_RELAXED);
-	uint64_t limit_s = 2 * FL_SLOWNESS;
-	if (!c->ready || beat < c->started_ns) {
-		return now - c->started_ns > (uint64_t)FL_START_MAX_S * FL_SLOWNESS * FL_S_NS;
-	}
-	if (__atomic_load_n(&c->counters->committing, __ATOMIC_RELAXED) != 0) {
-		limit_s = 30 * FL_SLOWNESS; /* a disk may be slow; fronts do not wait for it */
-	}
-	return now > beat && now - beat > limit_s * FL_S_NS;
-}
-
-void fl__child_watch(struct supervisor *s)
-{
-	const uint64_t now = fl_clock_boot_ns();
-	const bool we_slept =
-		now - s->last_watch_ns > FL_S_NS; /* then the others may have as well */
-	s->last_watch_ns = now;
-	for (unsigned i = 0; i < s->n_children && !we_slept; i++) {
-		struct child *c = &s->child[i];
-		if (c->alive && hangs(c, now)) {
-			fl_log(FL_LOG_ERROR,
-			       "%s hangs: its loop has not turned; killed, to be started again",
-			       c->name);
-			c->hung = true;
-			fl__child_kill(c, SIGKILL);
-		}
-	}
-}

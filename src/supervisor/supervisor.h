@@ -2,7 +2,8 @@
  * Inside the supervisor.
  *
  *   supervisor.c  its life: start, what roles say, signals, the end
- *   child.c       one process of a role: executed, told, watched, started again
+ *   child.c       one process of a role: executed, told, started again
+ *   watch.c       the watchdog
  *   sockets.c     the clients' sockets and the listening ends between roles
  *   storage.c     shared segments, and where the cache lies
  */
@@ -48,8 +49,9 @@ struct child {
 	uv_timer_t restart;
 	struct fl_channel *channel;
 	bool alive, ready, was_ready;
-	bool hung;        /* killed by the watchdog */
-	uint64_t hung_ns; /* when that was last */
+	uint64_t looked_ns, looked_run_ns; /* the watchdog's last look at a role that is late */
+	bool hung;                         /* killed by the watchdog */
+	uint64_t hung_ns;                  /* when that was last */
 	uint64_t started_ns;
 	unsigned quick_deaths;               /* in a row: before ready, or too many a minute */
 	uint64_t deaths[FL_DEATHS_A_MINUTE]; /* boot clock, a ring */
@@ -104,8 +106,11 @@ enum fl_err fl__child_init(struct supervisor *s, enum fl_role role, unsigned ind
 void fl__child_start(struct child *c);
 void fl__child_tell(struct child *c, enum fl_control verb, unsigned index, const int *fd);
 void fl__child_kill(struct child *c, int signal);
-void fl__child_watch(struct supervisor *s);
+
 void fl__child_start_again(struct child *c);
+
+/* watch.c */
+void fl__child_watch(struct supervisor *s);
 
 /* sockets.c */
 enum fl_err fl__sockets_open(struct supervisor *s);

@@ -1,0 +1,94 @@
+/* The watchdog: a role whose loop has not turned is ended, unless it was not let run. */
+#include "fairlead/base/clock.h"
+#include "supervisor.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	RUN_SHARE = 4, /* less than this part of the time since the last look: it was kept from
+			  running */
+	STARVED_MAX_S = 30
+};
+
+/* The state letter and the nanoseconds on a processor, as the kernel has them. */
+static bool look(const struct child *c, char *state, uint64_t *run_ns)
+{
+	char path[64], line[512];
+	unsigned long long ns = 0;
+	snprintf(path, sizeof(path), "/proc/%d/stat", uv_process_get_pid(&c->process));
+	FILE *in = fopen(path, "re");
+	const bool read = in != NULL && fgets(line, sizeof(line), in) != NULL;
+	if (in != NULL) {
+		fclose(in);
+	}
+	const char *end = read ? strrchr(line, ')') : NULL; /* the name may hold anything */
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", uv_process_get_pid(&c->process));
+	in = fopen(path, "re");
+	const bool counted = in != NULL && fscanf(in, "%llu", &ns) == 1;
+	if (in != NULL) {
+		fclose(in);
+	}
+	if (end == NULL || end[1] != ' ' || !counted) {
+		return false;
+	}
+	*state = end[2];
+	*run_ns = ns;
+	return true;
+}
+
+/* A neighbour on the machine, or the host of a virtual one, may take the processor away for
+ * seconds. To end a role for that costs its clients what it holds, and mends nothing. */
+static bool is_starved(struct child *c, uint64_t now)
+{
+	char state;
+	uint64_t run_ns;
+	if (!look(c, &state, &run_ns)) {
+		return false;
+	}
+	const uint64_t ran = run_ns - c->looked_run_ns, passed = now - c->looked_ns;
+	const bool fresh = c->looked_ns != 0 && passed < FL_S_NS;
+	c->looked_run_ns = run_ns;
+	c->looked_ns = now;
+	/* the first look has nothing to compare with: the next one, a quarter second on,
+	 * decides */
+	return state == 'R' && (!fresh || ran < passed / RUN_SHARE);
+}
+
+static uint64_t limit_ns(const struct child *c)
+{
+	/* a disk may be slow to commit to; fronts do not wait for it */
+	const bool commits = __atomic_load_n(&c->counters->committing, __ATOMIC_RELAXED) != 0;
+	return (commits ? 30U : 2U) * FL_SLOWNESS * FL_S_NS;
+}
+
+static bool hangs(struct child *c, uint64_t now)
+{
+	const uint64_t beat = __atomic_load_n(&c->counters->heartbeat_ns, __ATOMIC_RELAXED);
+	if (!c->ready || beat < c->started_ns) {
+		return now - c->started_ns > (uint64_t)FL_START_MAX_S * FL_SLOWNESS * FL_S_NS;
+	}
+	if (now <= beat || now - beat <= limit_ns(c)) {
+		return false;
+	}
+	return now - beat > STARVED_MAX_S * FL_SLOWNESS * FL_S_NS || !is_starved(c, now);
+}
+
+void fl__child_watch(struct supervisor *s)
+{
+	const uint64_t now = fl_clock_boot_ns();
+	const bool we_slept =
+		now - s->last_watch_ns > FL_S_NS; /* then the others may have too */
+	s->last_watch_ns = now;
+	for (unsigned i = 0; i < s->n_children && !we_slept; i++) {
+		struct child *c = &s->child[i];
+		if (c->alive && !c->hung && hangs(c, now)) {
+			fl_log(FL_LOG_ERROR,
+			       "%s hangs: its loop has not turned; killed, to be started again",
+			       c->name);
+			c->hung = true;
+			fl__child_kill(c, SIGKILL);
+		}
+	}
+}
