@@ -5,8 +5,10 @@
 #ifndef FL_CACHE_RECORD_H
 #define FL_CACHE_RECORD_H
 
+#include "fairlead/cache/ready.h"
 #include "fairlead/cache/record.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,5 +28,17 @@ uint32_t fl__record_crc(const struct fl_record_header *h, const uint8_t *rest);
 /** fl_record_view() for who walks the file and has no key: the name is checked to be one. */
 enum fl_err fl__record_view_any(const uint8_t *octets, size_t len,
 				struct fl_record *out) FL_MUST_USE;
+
+/** What of a record goes out in one shape, were there room for all of it. */
+struct fl__record_cut {
+	bool data;       /* false: SERVFAIL and nothing else */
+	uint16_t flags;  /* FL_FLAG_AD or 0 */
+	unsigned step;   /* 1: all parts, 2: plain ones */
+	size_t sections; /* octets of answer and authority */
+	size_t extra;    /* octets of the additional section */
+};
+
+/** @p shape: of enum fl_ready_shape. The one place that knows what DO, AD and CD do. */
+struct fl__record_cut fl__record_cut(const struct fl_record_header *h, unsigned shape);
 
 #endif

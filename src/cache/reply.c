@@ -27,11 +27,6 @@ static void add_ede(struct fl_reply_opts *o, const struct fl_record *r)
 	}
 }
 
-static bool is_empty(const struct fl_record *r)
-{
-	return r->h.n_ttls == 0;
-}
-
 /* Copy one part and set its TTLs; returns the next part's TTLs. RFC 1035 3.2.1. */
 static const uint8_t *put_part(uint8_t *to, const uint8_t *body, const uint8_t *ttls,
 			       uint32_t start, uint32_t length, unsigned count, uint32_t age_s,
@@ -49,36 +44,49 @@ static const uint8_t *put_part(uint8_t *to, const uint8_t *body, const uint8_t *
 	return ttls;
 }
 
-/* What goes out: parts in order, every second one left out without DO. */
-struct choice {
-	unsigned step;   /* 1: all parts, 2: plain ones */
-	unsigned parts;  /* 4: no additional section, 6: whole */
-	size_t sections; /* octets of both sections that must go out */
-	size_t extra;    /* octets of the additional section */
-};
-
-static struct choice choose(const struct fl_record_header *h, bool dnssec_ok)
+/* RFC 4035 3.2.2: data that failed goes to who judges for himself, and is not vouched for. */
+static bool has_data(const struct fl_record_header *h, bool checking_off)
 {
-	struct choice c = { .step = dnssec_ok ? 1 : 2, .parts = FL__RECORD_PARTS };
-	for (unsigned part = 0; part < 4; part += c.step) {
-		c.sections += h->length[part];
+	switch ((enum fl_verdict)h->verdict) {
+	case FL_VERDICT_INSECURE:
+	case FL_VERDICT_SECURE:
+		return true;
+	case FL_VERDICT_BOGUS:
+		return checking_off && h->n_ttls > 0;
+	case FL_VERDICT_FAILED:
+	case FL_VERDICT_COUNT:
+	default:
+		return false;
 	}
-	for (unsigned part = 4; part < FL__RECORD_PARTS; part += c.step) {
-		c.extra += h->length[part];
+}
+
+struct fl__record_cut fl__record_cut(const struct fl_record_header *h, unsigned shape)
+{
+	const bool checking_off = (shape & FL_SHAPE_CD) != 0;
+	/* RFC 6840 5.7, 5.8 */
+	const bool authentic = h->verdict == FL_VERDICT_SECURE && !checking_off &&
+			       (shape & (FL_SHAPE_DNSSEC | FL_SHAPE_AD)) != 0;
+	struct fl__record_cut c = {
+		.data = has_data(h, checking_off),
+		.flags = authentic ? FL_FLAG_AD : 0,
+		.step = (shape & FL_SHAPE_DNSSEC) != 0 ? 1 : 2,
+	};
+	for (unsigned part = 0; part < FL__RECORD_PARTS; part += c.step) {
+		*(part < 4 ? &c.sections : &c.extra) += h->length[part];
 	}
 	return c;
 }
 
 /* There is room in @p w: the caller has counted. */
-static void put_records(struct fl_writer *w, const struct fl_record *r, const struct choice *c,
-			uint32_t age_s, uint32_t ttl_cap)
+static void put_records(struct fl_writer *w, const struct fl_record *r, unsigned parts,
+			unsigned step, uint32_t age_s, uint32_t ttl_cap)
 {
 	const uint8_t *ttls = r->ttls;
 	uint32_t start = 0;
 	uint16_t count[3] = { 0, 0, 0 };
-	for (unsigned part = 0; part < c->parts; part++) {
+	for (unsigned part = 0; part < parts; part++) {
 		const uint32_t length = r->h.length[part];
-		if (part % c->step == 0) {
+		if (part % step == 0) {
 			ttls = put_part(w->buf + w->len, r->body, ttls, start, length,
 					r->h.count[part], age_s, ttl_cap);
 			w->len += length;
@@ -118,24 +126,17 @@ size_t fl_record_reply(const struct fl_record *r, uint32_t age_s, uint32_t ttl_c
 {
 	const struct fl_record_header *h = &r->h;
 	assert(q->name_len == h->name_len); /* pointers count on the question's length */
-	const bool checking_off = (q->flags & FL_FLAG_CD) != 0;
 	struct fl_reply_opts opts = *o;
 	opts.max_size = cap < o->max_size ? cap : o->max_size;
 	add_ede(&opts, r);
-	if (h->verdict == FL_VERDICT_FAILED ||
-	    (h->verdict == FL_VERDICT_BOGUS && (!checking_off || is_empty(r)))) {
+	const struct fl__record_cut c = fl__record_cut(h, fl_ready_shape(q));
+	if (!c.data) {
 		return fl_reply_error(q, FL_RCODE_SERVFAIL, &opts, out, opts.max_size);
 	}
-	/* RFC 6840 5.7, 5.8; with CD the client judges for itself, RFC 4035 3.2.2 */
-	const bool authentic = h->verdict == FL_VERDICT_SECURE && !checking_off &&
-			       (q->dnssec_ok || (q->flags & FL_FLAG_AD) != 0);
-
-	struct choice c = choose(h, q->dnssec_ok);
 	const size_t must = FL_HEADER_SIZE + (size_t)q->name_len + 4 + c.sections;
 	size_t size = must + fl_reply_opt_size(q, &opts);
-	if (size + c.extra > opts.max_size) {
-		c.parts = 4; /* RFC 2181 9: leaving out additional data is no truncation */
-	}
+	/* RFC 2181 9: leaving out additional data is no truncation */
+	const unsigned parts = size + c.extra > opts.max_size ? 4 : FL__RECORD_PARTS;
 	if (size > opts.max_size) { /* fl_reply_write_opt() then leaves out what it can */
 		size = must + least_opt_size(q, &opts);
 	}
@@ -144,7 +145,7 @@ size_t fl_record_reply(const struct fl_record *r, uint32_t age_s, uint32_t ttl_c
 		fl_reply_begin(&w, q, FL_FLAG_TC, h->rcode);
 		return finish(&w, q, &opts, h->rcode);
 	}
-	fl_reply_begin(&w, q, authentic ? FL_FLAG_AD : 0, h->rcode);
-	put_records(&w, r, &c, age_s, ttl_cap);
+	fl_reply_begin(&w, q, c.flags, h->rcode);
+	put_records(&w, r, parts, c.step, age_s, ttl_cap);
 	return finish(&w, q, &opts, h->rcode);
 }
