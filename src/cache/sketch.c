@@ -57,6 +57,11 @@ static void halve(uint8_t *block)
 	}
 }
 
+void fl_sketch_prefetch(const struct fl_sketch *s, uint64_t hash)
+{
+	__builtin_prefetch(block_of(s, hash), 1);
+}
+
 void fl_sketch_touch(struct fl_sketch *s, uint64_t hash)
 {
 	uint8_t *block = block_of(s, hash);

@@ -25,9 +25,18 @@ static void on_udp_batch(void *arg, struct fl_udp_slot *slots, unsigned n)
 		/* longer than any question that is one: its header alone is seen, and FORMERR
 		 * said */
 		const size_t len = s->truncated ? FL_HEADER_SIZE : s->question_len;
-		bool waits;
-		s->reply_len = fl__front_serve(f, s->question, len, &way, &s->way.peer,
-					       s->reply, FL_UDP_REPLY_MAX, &waits);
+		fl__front_open(&f->batch[i], f, s->question, len, &way, &s->way.peer, s->reply,
+			       FL_UDP_REPLY_MAX);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		if (f->batch[i].step == STEP_NEXT) {
+			fl_ready_prefetch_entry(f->ready, f->batch[i].key.hash,
+						f->batch[i].shape);
+		}
+	}
+	for (unsigned i = 0; i < n; i++) {
+		fl__front_close(&f->batch[i]);
+		slots[i].reply_len = f->batch[i].out_len;
 	}
 	fl__front_end_batch(f);
 }
@@ -38,14 +47,15 @@ static void on_tcp_message(void *arg, struct fl_tcp_conn_id conn, const struct f
 	struct listener *l = arg;
 	struct front *f = l->front;
 	const struct way_back way = { .listener = l, .conn = conn };
-	bool waits;
+	struct query *q = &f->batch[0];
 	FL_COUNT_ADD(f->self.counters, questions_tcp, 1);
 	fl__front_begin_batch(f);
-	const size_t n = fl__front_serve(f, message, len, &way, peer, f->reply,
-					 sizeof(f->reply), &waits);
+	fl__front_open(q, f, message, len, &way, peer, f->reply, sizeof(f->reply));
+	fl__front_close(q);
 	fl__front_end_batch(f);
-	if (!waits) {
-		fl_tcp_send(l->tcp, conn, f->reply, n); /* 0: dropped, and none will come */
+	if (q->step != STEP_WAIT) {
+		fl_tcp_send(l->tcp, conn, f->reply,
+			    q->out_len); /* 0: dropped, and none will come */
 	}
 }
 
@@ -313,6 +323,9 @@ static enum fl_err make(struct front *f)
 	}
 	enum fl_err err = fl_access_new(&c->access_allow, &c->access_deny, &f->access);
 	if (err == FL_OK) {
+		err = fl_ready_new(c->cache.front_size, &f->ready);
+	}
+	if (err == FL_OK) {
 		err = make_limits(f);
 	}
 	if (err == FL_OK) {
@@ -332,6 +345,7 @@ static void fini(struct front *f)
 		close_listener(FL_CONTAINER(f->listeners.next, struct listener, node));
 	}
 	fl_cache_close(f->cache);
+	fl_ready_free(f->ready);
 	fl_access_free(f->access);
 	fl_ratelimit_free(f->errors);
 	fl_ratelimit_free(f->per_client);

@@ -8,6 +8,7 @@
 
 #include "fairlead/base/list.h"
 #include "fairlead/cache/cache.h"
+#include "fairlead/cache/ready.h"
 #include "fairlead/cache/sketch.h"
 #include "fairlead/ipc/role.h"
 #include "fairlead/policy/access.h"
@@ -48,6 +49,13 @@ struct way_back {
 	struct fl_tcp_conn_id conn;
 };
 
+enum step {              /* what a stage made of a question */
+	    STEP_NEXT,   /* not ended here */
+	    STEP_ANSWER, /* the reply is written: out_len octets */
+	    STEP_DROP,   /* no reply at all */
+	    STEP_WAIT    /* copied into a waiter */
+};
+
 /* A question during the stages that need no waiting. */
 struct query {
 	struct front *front;
@@ -55,6 +63,9 @@ struct query {
 	struct fl_addr client;
 	struct way_back way;
 	struct fl_cache_key key;
+	unsigned shape;
+	uint32_t generation; /* of the key's slot, before the batch's transaction was renewed */
+	enum step step;
 	struct fl_reply_opts opts;
 	uint8_t cookie[FL_COOKIE_LEN];
 	uint8_t *out; /* the transport's */
@@ -106,9 +117,11 @@ struct pending {
 
 struct front {
 	struct fl_role_self self;
-	struct fl_cache *cache; /* NULL: everything is a miss */
-	struct fl_sipkey
-		secret; /* of the cache's keys; the run's own before there is a cache */
+	struct fl_cache *cache;  /* NULL: everything is a miss */
+	struct fl_sipkey secret; /* of the cache's keys, or the run's before there is one */
+	struct fl_ready *ready;
+	bool reading;   /* the batch's transaction is open */
+	uint32_t epoch; /* before it was renewed */
 	struct fl_sketch sketch;
 	bool has_sketch;
 	struct fl_access *access;
@@ -122,18 +135,24 @@ struct front {
 	struct fl_moment now; /* of the batch */
 	bool draining;
 	struct fl_log_gate cache_gate;
+	struct query batch[FL_UDP_BATCH];
 	uint8_t reply[FL_FRONT_REPLY_MAX]; /* for answers that come later, and for TCP */
 	uint8_t record[FL_RECORD_MAX];     /* what came from a resolver, encoded */
 };
 
-/* serve.c: a message of a client's. Returns the reply's octets; 0: none goes out now, and
- * *waits says whether one will come later. */
-size_t fl__front_serve(struct front *f, const uint8_t *message, size_t len,
-		       const struct way_back *way, const struct fl_addr *client, uint8_t *out,
-		       size_t cap, bool *waits);
-size_t fl__front_reply_record(struct query *q, const struct fl_record *r, uint32_t age_s);
+/*
+ * serve.c: a batch of clients' messages, in two steps, so that what all of them will
+ * read of the tables is on its way from memory before the first is looked up.
+ */
 void fl__front_begin_batch(struct front *f);
+/* view, screen, local data; q->step is STEP_NEXT where the tables decide */
+void fl__front_open(struct query *q, struct front *f, const uint8_t *message, size_t len,
+		    const struct way_back *way, const struct fl_addr *client, uint8_t *out,
+		    size_t cap);
+/* ready answers, the cache, a resolver; afterwards q->out_len octets go out now, if any */
+void fl__front_close(struct query *q);
 void fl__front_end_batch(struct front *f);
+size_t fl__front_reply_record(struct query *q, const struct fl_record *r, uint32_t age_s);
 void fl__front_send(const struct way_back *way, const uint8_t *reply, size_t len);
 /* reply options of a question that was viewed; q->cookie must outlive the reply */
 void fl__front_reply_opts(struct query *q, bool has_cookie);

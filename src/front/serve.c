@@ -4,17 +4,19 @@
 
 #include <string.h>
 
-enum step {
-	STEP_NEXT,   /* not ended here */
-	STEP_ANSWER, /* the reply is written: q->out_len octets */
-	STEP_DROP,   /* no reply at all */
-	STEP_WAIT    /* copied into a waiter */
-};
-
 void fl__front_begin_batch(struct front *f)
 {
 	f->now = fl_moment_now(f->self.welcome.boot_id);
-	if (f->cache != NULL && fl_cache_begin(f->cache) != FL_OK) {
+	f->epoch = __atomic_load_n(&f->self.generations->epoch, __ATOMIC_ACQUIRE);
+}
+
+/* COHERENCE: only now, after the generations of the batch's keys were read. */
+static bool begin_reading(struct front *f)
+{
+	if (f->reading || f->cache == NULL) {
+		return f->reading;
+	}
+	if (fl_cache_begin(f->cache) != FL_OK) {
 		/* every lookup is a miss, and the supervisor decides about the file */
 		fl_log_gated(&f->cache_gate, 10, FL_LOG_ERROR,
 			     "the cache cannot be read; answers come from the resolvers");
@@ -22,13 +24,17 @@ void fl__front_begin_batch(struct front *f)
 			    "a read transaction failed");
 		fl_cache_close(f->cache);
 		f->cache = NULL;
+		return false;
 	}
+	f->reading = true;
+	return true;
 }
 
 void fl__front_end_batch(struct front *f)
 {
-	if (f->cache != NULL) {
+	if (f->reading) {
 		fl_cache_end(f->cache);
+		f->reading = false;
 	}
 }
 
@@ -194,15 +200,40 @@ static bool is_flushed(const struct front *f, const struct fl_record *r)
 	return false;
 }
 
+static enum step ready(struct query *q)
+{
+	struct front *f = q->front;
+	if (f->has_sketch) {
+		fl_sketch_touch(&f->sketch, q->key.hash);
+	}
+	q->out_len = fl_ready_reply(f->ready, &q->key, q->shape, q->generation, f->epoch,
+				    f->now.boot_ns, &q->q, &q->opts, q->out, q->cap);
+	if (q->out_len == 0) {
+		return STEP_NEXT;
+	}
+	FL_COUNT_ADD(f->self.counters, ready_hits, 1);
+	FL_COUNT_ADD(f->self.counters, cache_hits, 1);
+	FL_COUNT_ADD(f->self.counters, answers_cached, 1);
+	return STEP_ANSWER;
+}
+
+/* Who is asked a second time may be asked a third: kept ready. A flood of names asked once is
+ * not. */
+static void make_ready(struct query *q, const struct fl_record *r, uint32_t age_s)
+{
+	struct front *f = q->front;
+	if (f->has_sketch && fl_sketch_count(&f->sketch, q->key.hash) >= 2) {
+		fl_ready_put(f->ready, &q->key, q->shape, q->generation, f->epoch,
+			     f->now.boot_ns, r, age_s);
+	}
+}
+
 static enum step cached(struct query *q)
 {
 	struct front *f = q->front;
 	struct fl_counters *c = f->self.counters;
 	struct fl_record r;
-	if (f->has_sketch) {
-		fl_sketch_touch(&f->sketch, q->key.hash);
-	}
-	if (f->cache == NULL) {
+	if (!begin_reading(f)) {
 		FL_COUNT_ADD(c, cache_misses, 1);
 		return STEP_NEXT;
 	}
@@ -218,6 +249,7 @@ static enum step cached(struct query *q)
 		return STEP_NEXT;
 	}
 	q->out_len = fl__front_reply_record(q, &r, age_s);
+	make_ready(q, &r, age_s);
 	FL_COUNT_ADD(c, cache_hits, 1);
 	FL_COUNT_ADD(c, answers_cached, 1);
 	return q->out_len > 0 ? STEP_ANSWER : STEP_DROP;
@@ -238,36 +270,53 @@ static enum step resolve(struct query *q)
 	return refuse(q, FL_RCODE_SERVFAIL, why);
 }
 
-static enum step (*const stages[])(struct query *) = {
-	screen,  /* access, rate limit, cookie   may DROP or ANSWER */
-	local,   /* names that are ours          may ANSWER */
+static enum step (*const opening[])(struct query *) = {
+	screen, /* access, rate limit, cookie   may DROP or ANSWER */
+	local,  /* names that are ours          may ANSWER */
+};
+
+static enum step (*const closing[])(struct query *) = {
+	ready,   /* this front's own table       may ANSWER */
 	cached,  /* LMDB                         may ANSWER */
 	resolve, /* the only one that WAITs */
 };
 
-size_t fl__front_serve(struct front *f, const uint8_t *message, size_t len,
-		       const struct way_back *way, const struct fl_addr *client, uint8_t *out,
-		       size_t cap, bool *waits)
+void fl__front_open(struct query *q, struct front *f, const uint8_t *message, size_t len,
+		    const struct way_back *way, const struct fl_addr *client, uint8_t *out,
+		    size_t cap)
 {
-	struct query q;
-	q.front = f;
-	q.client = *client;
-	q.way = *way;
-	q.out = out;
-	q.cap = cap;
-	q.out_len = 0;
-	const enum fl_question_kind kind = fl_question_parse(message, len, &q.q);
-	fl__front_reply_opts(&q, false);
-	enum step step = understand(&q, kind);
-	if (step == STEP_NEXT) {
-		fl_cache_key_init(&q.key, f->secret, fl_question_name(&q.q), q.q.name_len,
-				  q.q.qtype, q.q.qclass);
+	q->front = f;
+	q->client = *client;
+	q->way = *way;
+	q->out = out;
+	q->cap = cap;
+	q->out_len = 0;
+	const enum fl_question_kind kind = fl_question_parse(message, len, &q->q);
+	fl__front_reply_opts(q, false);
+	q->step = understand(q, kind);
+	if (q->step == STEP_NEXT) {
+		fl_cache_key_init(&q->key, f->secret, fl_question_name(&q->q), q->q.name_len,
+				  q->q.qtype, q->q.qclass);
+		fl_ready_prefetch(f->ready, q->key.hash);
+		if (f->has_sketch) {
+			fl_sketch_prefetch(&f->sketch, q->key.hash);
+		}
+		q->shape = fl_ready_shape(&q->q);
+		q->generation = fl_generation_of(f->self.generations, q->key.hash);
 	}
-	for (size_t i = 0; step == STEP_NEXT && i < FL_COUNT(stages); i++) {
-		step = stages[i](&q);
+	for (size_t i = 0; q->step == STEP_NEXT && i < FL_COUNT(opening); i++) {
+		q->step = opening[i](q);
 	}
-	*waits = step == STEP_WAIT;
-	return step == STEP_ANSWER ? q.out_len : 0;
+}
+
+void fl__front_close(struct query *q)
+{
+	for (size_t i = 0; q->step == STEP_NEXT && i < FL_COUNT(closing); i++) {
+		q->step = closing[i](q);
+	}
+	if (q->step != STEP_ANSWER) {
+		q->out_len = 0;
+	}
 }
 
 void fl__front_send(const struct way_back *way, const uint8_t *reply, size_t len)

@@ -37,6 +37,7 @@
 	X(merged,               "questions that joined one in flight") \
 	X(deadline,             "questions whose client deadline passed") \
 	X(asked_again,          "questions asked again after a resolver's death") \
+	X(ready_hits,           "those cache hits that a front's own table answered") \
 	X(cache_hits,           "cache lookups answered") \
 	X(cache_expired,        "cache lookups that found an expired record") \
 	X(cache_misses,         "cache lookups without a record") \

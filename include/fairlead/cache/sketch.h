@@ -24,6 +24,8 @@ struct fl_sketch {
  * MiB. */
 size_t fl_sketch_bytes(uint64_t map_bytes);
 struct fl_sketch fl_sketch_over(void *memory, size_t bytes);
+/** Ask the memory for the line that a touch of @p hash will write. */
+void fl_sketch_prefetch(const struct fl_sketch *s, uint64_t hash);
 void fl_sketch_touch(struct fl_sketch *s, uint64_t hash);
 unsigned fl_sketch_count(const struct fl_sketch *s, uint64_t hash);
 
