@@ -376,13 +376,15 @@ class Stream:
 class Client:
     """Asks one server; a socket of its own for each question unless there are many."""
 
-    def __init__(self, door, server="127.0.0.1", port=53, timeout=6.0):
-        self.door, self.at, self.timeout = door, (server, port), timeout
+    def __init__(self, door, server="127.0.0.1", port=53, timeout=6.0, source=None):
+        self.door, self.at, self.timeout, self.source = door, (server, port), timeout, source
         self.family = socket.AF_INET6 if ":" in server else socket.AF_INET
 
     def connected(self, kind):
         sock = self.door.socket(self.family, kind)
         sock.settimeout(self.timeout)
+        if self.source is not None:
+            sock.bind((self.source, 0))
         sock.connect(self.at)
         return sock
 
