@@ -95,7 +95,9 @@ static void open_cache(struct keeper *k, int folder_fd)
 	fl__keeper_commit(k);
 	fl_cache_close(k->cache);
 	k->cache = NULL;
+	fl__keeper_mark_disk(k, true);
 	const enum fl_err err = fl_cache_open(&o, &k->cache);
+	fl__keeper_mark_disk(k, false);
 	if (err == FL_OK) {
 		struct fl_cache_stats s;
 		if (fl_cache_stats(k->cache, &s) == FL_OK) {

@@ -59,5 +59,7 @@ struct keeper {
 unsigned fl__keeper_popularity(void *keeper, uint64_t hash);
 void fl__keeper_store(struct keeper *k, const struct peer *from, const struct fl_frame *f);
 void fl__keeper_commit(struct keeper *k);
+/* what the watchdog reads: the loop may stand still for the disk's sake */
+void fl__keeper_mark_disk(struct keeper *k, bool waits);
 
 #endif

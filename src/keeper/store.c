@@ -15,6 +15,11 @@ unsigned fl__keeper_popularity(void *arg, uint64_t hash)
 	return sum < 255 ? sum : 255;
 }
 
+void fl__keeper_mark_disk(struct keeper *k, bool waits)
+{
+	__atomic_store_n(&k->self.counters->committing, waits, __ATOMIC_RELAXED);
+}
+
 static void on_commit(uv_timer_t *t)
 {
 	fl__keeper_commit(t->data);
@@ -42,9 +47,11 @@ void fl__keeper_commit(struct keeper *k)
 		return;
 	}
 	const bool any = fl_cache_pending(k->cache) > 0;
-	__atomic_store_n(&k->self.counters->committing, 1, __ATOMIC_RELAXED);
+	const bool marked =
+		k->self.counters->committing != 0; /* by who stores, and goes on to */
+	fl__keeper_mark_disk(k, true);
 	const enum fl_err err = fl_cache_commit(k->cache);
-	__atomic_store_n(&k->self.counters->committing, 0, __ATOMIC_RELAXED);
+	fl__keeper_mark_disk(k, marked);
 	if (err != FL_OK) {
 		write_failed(k, err);
 	} else if (any) {
@@ -149,7 +156,24 @@ static void remember(struct keeper *k, const struct fl_record *r, uint64_t hash,
 	}
 }
 
-void fl__keeper_store(struct keeper *k, const struct peer *from, const struct fl_frame *f)
+/* Put the record that was encoded; false when it is not kept. */
+static bool put(struct keeper *k, const struct fl_cache_key *key, size_t len)
+{
+	enum fl_err err = fl_cache_put(k->cache, key, k->record, len);
+	if (err ==
+	    FL_EBUSY) { /* readers hold old pages: after a commit they go on to newer ones */
+		fl__keeper_commit(k);
+		err = fl_cache_put(k->cache, key, k->record, len);
+	}
+	if (err == FL_EBUSY) {
+		refuse(k); /* the next one may be */
+	} else if (err != FL_OK) {
+		write_failed(k, err);
+	}
+	return err == FL_OK;
+}
+
+static void store(struct keeper *k, const struct peer *from, const struct fl_frame *f)
 {
 	struct fl_cache_key key;
 	struct fl_record_source src;
@@ -169,9 +193,9 @@ void fl__keeper_store(struct keeper *k, const struct peer *from, const struct fl
 	if (src.verdict == FL_VERDICT_FAILED && !failure_may_stand(k, &key, now, &src)) {
 		return;
 	}
-	enum fl_err err = fl_record_encode(&key, &src, &k->limits, now, k->record,
-					   sizeof(k->record), &len);
-	if (err != FL_OK || len > FL_RECORD_STORE_MAX) {
+	if (fl_record_encode(&key, &src, &k->limits, now, k->record, sizeof(k->record), &len) !=
+		    FL_OK ||
+	    len > FL_RECORD_STORE_MAX) {
 		refuse(k);
 		return;
 	}
@@ -180,18 +204,7 @@ void fl__keeper_store(struct keeper *k, const struct peer *from, const struct fl
 		return; /* RFC 1035 3.2.1: a TTL of zero is for the transaction at hand */
 	}
 	make_room(k, now);
-	err = fl_cache_put(k->cache, &key, k->record, len);
-	if (err ==
-	    FL_EBUSY) { /* readers hold old pages: a commit lets them go on to newer ones */
-		fl__keeper_commit(k);
-		err = fl_cache_put(k->cache, &key, k->record, len);
-	}
-	if (err == FL_EBUSY) {
-		refuse(k); /* this one is not kept; the next may be */
-		return;
-	}
-	if (err != FL_OK) {
-		write_failed(k, err);
+	if (!put(k, &key, len)) {
 		return;
 	}
 	FL_COUNT_ADD(k->self.counters, stored, 1);
@@ -203,4 +216,12 @@ void fl__keeper_store(struct keeper *k, const struct peer *from, const struct fl
 	if (k->n_changed == FL_KEEPER_COMMIT_RECORDS) {
 		fl__keeper_commit(k);
 	}
+}
+
+/* Any call into the cache may commit, where much is dirty: a slow disk is no hang. */
+void fl__keeper_store(struct keeper *k, const struct peer *from, const struct fl_frame *f)
+{
+	fl__keeper_mark_disk(k, true);
+	store(k, from, f);
+	fl__keeper_mark_disk(k, false);
 }
