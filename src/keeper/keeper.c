@@ -151,17 +151,25 @@ static bool ask_again(void *arg, const struct fl_record *r, const uint8_t *octet
 	return false;
 }
 
-static void on_due(void *arg, uint64_t hash)
+/* Asked at least twice in this life? What the sketches had seen before does not count: a name
+ * that nobody asks any more is let go. */
+static bool is_asked(struct keeper *k, const struct fl_refresh_entry *entry)
+{
+	const unsigned now = fl__keeper_popularity(k, entry->hash);
+	return now >= entry->seen + FL_KEEPER_REFRESH_HITS || now == UINT8_MAX;
+}
+
+static void on_due(void *arg, const struct fl_refresh_entry *entry)
 {
 	struct keeper *k = arg;
-	if (k->cache == NULL || fl__keeper_popularity(k, hash) < FL_KEEPER_REFRESH_HITS) {
+	if (k->cache == NULL || !is_asked(k, entry)) {
 		return;
 	}
 	if (++k->refreshed > FL_KEEPER_REFRESH_BURST) {
 		FL_COUNT_ADD(k->self.counters, refresh_dropped, 1);
 		return;
 	}
-	(void)!fl_cache_visit(k->cache, hash, ask_again, k);
+	(void)!fl_cache_visit(k->cache, entry->hash, ask_again, k);
 }
 
 static void on_second(uv_timer_t *t)

@@ -13,8 +13,7 @@ void fl__refresh_init(struct fl_refresh *r, uint32_t now_s, size_t held_max)
 static void clear(struct fl_refresh *r, struct fl_refresh_list *l)
 {
 	r->held -= l->n;
-	free(l->hash);
-	free(l->at_s);
+	free(l->at);
 	memset(l, 0, sizeof(*l));
 }
 
@@ -31,37 +30,31 @@ void fl__refresh_fini(struct fl_refresh *r)
 static bool grow(struct fl_refresh_list *l)
 {
 	const uint32_t cap = l->cap == 0 ? 8 : l->cap * 2;
-	uint64_t *hash = realloc(l->hash, cap * sizeof(*hash));
-	if (hash == NULL) {
+	struct fl_refresh_entry *at = realloc(l->at, cap * sizeof(*at));
+	if (at == NULL) {
 		return false;
 	}
-	l->hash = hash;
-	uint32_t *at_s = realloc(l->at_s, cap * sizeof(*at_s));
-	if (at_s == NULL) {
-		return false;
-	}
-	l->at_s = at_s;
+	l->at = at;
 	l->cap = cap;
 	return true;
 }
 
-void fl__refresh_add(struct fl_refresh *r, uint64_t hash, uint32_t at_s)
+void fl__refresh_add(struct fl_refresh *r, struct fl_refresh_entry entry)
 {
-	const uint32_t ahead = at_s - r->now_s;
+	const uint32_t ahead = entry.at_s - r->now_s;
 	struct fl_refresh_list *l = NULL;
-	if (at_s <= r->now_s || r->held >= r->held_max) {
+	if (entry.at_s <= r->now_s || r->held >= r->held_max) {
 		return;
 	}
 	if (ahead < FL_REFRESH_SECONDS) {
-		l = &r->second[at_s % FL_REFRESH_SECONDS];
+		l = &r->second[entry.at_s % FL_REFRESH_SECONDS];
 	} else if (ahead / FL_REFRESH_SECONDS < FL_REFRESH_LAPS) {
-		l = &r->lap[at_s / FL_REFRESH_SECONDS % FL_REFRESH_LAPS];
+		l = &r->lap[entry.at_s / FL_REFRESH_SECONDS % FL_REFRESH_LAPS];
 	}
 	if (l == NULL || (l->n == l->cap && !grow(l))) {
 		return;
 	}
-	l->hash[l->n] = hash;
-	l->at_s[l->n++] = at_s;
+	l->at[l->n++] = entry;
 	r->held++;
 }
 
@@ -73,31 +66,34 @@ static void unroll(struct fl_refresh *r)
 	memset(l, 0, sizeof(*l));
 	r->held -= due.n;
 	for (uint32_t i = 0; i < due.n; i++) {
-		/* at this very second it would look past: the next one does as well */
-		const uint32_t at_s = due.at_s[i] > r->now_s ? due.at_s[i] : r->now_s + 1;
-		fl__refresh_add(r, due.hash[i], at_s);
+		struct fl_refresh_entry entry = due.at[i];
+		if (entry.at_s <=
+		    r->now_s) { /* this very second is being turned: the next one */
+			entry.at_s = r->now_s + 1;
+		}
+		fl__refresh_add(r, entry);
 	}
-	free(due.hash);
-	free(due.at_s);
+	free(due.at);
 }
 
-static int by_value(const void *a, const void *b)
+static int by_hash_then_seen(const void *a, const void *b)
 {
-	uint64_t x, y;
-	memcpy(&x, a, sizeof(x));
-	memcpy(&y, b, sizeof(y));
-	return (x > y) - (x < y);
+	const struct fl_refresh_entry *x = a, *y = b;
+	if (x->hash != y->hash) {
+		return x->hash > y->hash ? 1 : -1;
+	}
+	return (x->seen > y->seen) - (x->seen < y->seen);
 }
 
 /* An answer that came several times within one commit stands here as often, and is due once. */
 static void hand_over(const struct fl_refresh_list *l, fl__refresh_due_fn due, void *arg)
 {
 	if (l->n > 1) {
-		qsort(l->hash, l->n, sizeof(*l->hash), by_value);
+		qsort(l->at, l->n, sizeof(*l->at), by_hash_then_seen);
 	}
 	for (uint32_t i = 0; i < l->n; i++) {
-		if (i == 0 || l->hash[i] != l->hash[i - 1]) {
-			due(arg, l->hash[i]);
+		if (i == 0 || l->at[i].hash != l->at[i - 1].hash) {
+			due(arg, &l->at[i]);
 		}
 	}
 }

@@ -17,9 +17,14 @@
 
 enum { FL_REFRESH_SECONDS = 4096, FL_REFRESH_LAPS = 32 };
 
+struct fl_refresh_entry {
+	uint64_t hash;
+	uint32_t at_s; /* boot clock, seconds */
+	uint32_t seen; /* how often it had been asked when it was stored, by the sketches */
+};
+
 struct fl_refresh_list {
-	uint64_t *hash;
-	uint32_t *at_s; /* boot clock, seconds */
+	struct fl_refresh_entry *at;
 	uint32_t n, cap;
 };
 
@@ -33,12 +38,13 @@ struct fl_refresh {
 void fl__refresh_init(struct fl_refresh *r, uint32_t now_s, size_t held_max);
 void fl__refresh_fini(struct fl_refresh *r);
 
-/** Remember @p hash until @p at_s; dropped when the wheel is full or it lies beyond its reach.
+/** Remember @p entry until its time; dropped when the wheel is full or it lies beyond its
+ * reach.
  */
-void fl__refresh_add(struct fl_refresh *r, uint64_t hash, uint32_t at_s);
+void fl__refresh_add(struct fl_refresh *r, struct fl_refresh_entry entry);
 
 /** Turn to @p now_s and hand over what is due. */
-typedef void (*fl__refresh_due_fn)(void *arg, uint64_t hash);
+typedef void (*fl__refresh_due_fn)(void *arg, const struct fl_refresh_entry *entry);
 void fl__refresh_turn(struct fl_refresh *r, uint32_t now_s, fl__refresh_due_fn due, void *arg);
 
 #endif

@@ -151,8 +151,12 @@ static void remember(struct keeper *k, const struct fl_record *r, uint64_t hash,
 		r->h.verdict == FL_VERDICT_SECURE || r->h.verdict == FL_VERDICT_INSECURE;
 	if (k->self.config->cache.prefetch && data &&
 	    r->h.ttl_s >= FL_KEEPER_REFRESH_TTL_MIN_S) {
-		fl__refresh_add(&k->refresh, hash,
-				(uint32_t)(now.boot_ns / FL_S_NS) + r->h.ttl_s + 1);
+		const struct fl_refresh_entry entry = {
+			.hash = hash,
+			.at_s = (uint32_t)(now.boot_ns / FL_S_NS) + r->h.ttl_s + 1,
+			.seen = fl__keeper_popularity(k, hash),
+		};
+		fl__refresh_add(&k->refresh, entry);
 	}
 }
 

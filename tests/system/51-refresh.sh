@@ -11,10 +11,13 @@ for _ in 1 2 3 4 5; do
 done
 ask mail.nsec.shape. A
 expect "the name is answered" answered
-sleep 9.5 # a life of 6 s, a second's margin, and the commit
+sleep 11 # a life of 6 s, a second's margin, the keeper's second, and the commit
 
 ask www.nsec.shape. A +norec
 expect "a popular name is there again though nobody asked" says 'IN[[:space:]]+A[[:space:]]'
 ask mail.nsec.shape. A +norec
 expect "a name that was asked once is not" rcode REFUSED
+sleep 8 # nobody has asked for it since: its new life is its last
+ask www.nsec.shape. A +norec
+expect "a name that nobody asks any more is let go" rcode REFUSED
 fairlead_down
