@@ -296,6 +296,10 @@ static void start(struct resolver *r)
 			     problem[0] != '\0' ? problem : fl_err_text(err));
 		return;
 	}
+	const char *lacks = fl_engine_library_warning();
+	if (r->self.welcome.index == 0 && lacks[0] != '\0') {
+		fl_log(FL_LOG_WARNING, "libunbound %s: %s", fl_engine_library_version(), lacks);
+	}
 	reach_keeper(r);
 	if (fl_role_confine(&r->self) != FL_OK) {
 		return;
