@@ -4,12 +4,15 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+/* room for all that is written: what is evicted would look as if it were lost */
+#define CRASH_MAP (UINT64_C(64) << 20)
+
 enum { ROUNDS = 10, BATCH = 50 };
 
 /* Puts for ever; says each committed number to the pipe. */
 static void write_for_ever(const struct folder *f, int pipe_fd, unsigned from)
 {
-	struct fl_cache *c = open_cache(f, TINY_MAP, true);
+	struct fl_cache *c = open_cache(f, CRASH_MAP, true);
 	for (unsigned n = from;; n++) {
 		if (put_number(c, "a", n, 100, then) != FL_OK) {
 			_exit(1);
@@ -60,7 +63,7 @@ Test(crash, committed_records_outlive_kill_9)
 		const pid_t child = fork(); /* a new process looks: one environment each */
 		cr_assert_geq(child, 0);
 		if (child == 0) {
-			struct fl_cache *c = open_cache(&f, TINY_MAP, round % 2 == 0);
+			struct fl_cache *c = open_cache(&f, CRASH_MAP, round % 2 == 0);
 			unsigned missing = 0;
 			for (unsigned n = last > 1000 ? last - 1000 : 1; n <= last; n++) {
 				missing += look_up(c, "a", n) != FL_OK;
@@ -80,11 +83,11 @@ Test(crash, committed_records_outlive_kill_9)
 Test(crash, ages_go_on)
 {
 	struct folder f = make_folder();
-	struct fl_cache *c = open_cache(&f, TINY_MAP, true);
+	struct fl_cache *c = open_cache(&f, CRASH_MAP, true);
 	cr_assert_eq(put_number(c, "a", 1, 100, then), FL_OK);
 	cr_assert_eq(fl_cache_commit(c), FL_OK);
 	fl_cache_close(c);
-	c = open_cache(&f, TINY_MAP, false);
+	c = open_cache(&f, CRASH_MAP, false);
 	const struct fl_cache_key key = numbered_key(c, "a", 1);
 	struct fl_record r;
 	cr_assert_eq(fl_cache_begin(c), FL_OK);

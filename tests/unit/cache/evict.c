@@ -139,8 +139,8 @@ Test(evict, popular_names_survive_ten_cachefuls)
 	const unsigned newest = count_present(f.c, "unique", last - CACHEFUL / 20, last);
 	cr_log_info("%lu entries, %u evicted, %u busy, %.1f %% used at most, %u popular, %u "
 		    "newest of %u",
-		    s.entries, f.evicted, f.busy, 100.0 * (double)f.most_used / MAP, present,
-		    newest, CACHEFUL / 20);
+		    s.entries, f.evicted, f.busy, 100.0 * (double)f.most_used / (double)MAP,
+		    present, newest, CACHEFUL / 20);
 	cr_expect_eq(s.full_maps, 0, "%lu full maps", s.full_maps);
 	cr_expect_leq(f.most_used * 100, UINT64_C(86) * MAP);
 	cr_expect_geq(s.entries, CACHEFUL / 2, "%lu: evicted too much", s.entries);
