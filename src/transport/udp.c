@@ -110,8 +110,13 @@ static void serve_batch(struct fl_udp *u, unsigned received)
 	}
 }
 
-/* A batch that is not full has emptied the socket: no call more, just to hear EAGAIN. The
- * rounds are bounded for the other handles of the loop. */
+enum {
+	MORE_LIKELY = 4
+}; /* questions in a batch, from which on the next is looked for at once */
+
+/* While a batch of some size was served, more has come as a rule: another look costs less than
+ * to sleep and be woken. After a small batch it would only hear EAGAIN. The rounds are bounded
+ * for the other handles of the loop. */
 static void receive(struct fl_udp *u)
 {
 	for (unsigned round = 0; round < FL_UDP_ROUNDS && !u->stopped; round++) {
@@ -124,7 +129,7 @@ static void receive(struct fl_udp *u)
 			return; /* EAGAIN, or short of memory: the poll handle calls again */
 		}
 		/* an ICMP error about an earlier reply takes a round and nothing else */
-		if (n >= 0 && n < FL_UDP_BATCH) {
+		if (n >= 0 && n < MORE_LIKELY) {
 			return;
 		}
 	}
