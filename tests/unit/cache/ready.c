@@ -106,6 +106,9 @@ Test(ready, takes_only_fresh_small_data_and_denials)
 			cr_expect_eq(holds(t, &key, shape), rows[i].want, "%s, shape %u",
 				     rows[i].why, shape);
 		}
+		struct fl_ready_stats s;
+		fl_ready_stats(t, &s);
+		cr_expect_eq(s.entries > 0, rows[i].want, "%s: room for nothing", rows[i].why);
 		fl_ready_free(t);
 	}
 }
