@@ -23,7 +23,7 @@
 
 enum {
 	FL_UDP_BATCH = 64,
-	FL_UDP_ROUNDS = 8,          /* batches a loop turn, while the socket has more */
+	FL_UDP_ROUNDS = 4,          /* batches a loop turn, while the socket has more */
 	FL_UDP_QUESTION_MAX = 4096, /* longer ones are marked truncated */
 	FL_UDP_REPLY_MAX = 4096
 };

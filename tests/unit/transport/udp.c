@@ -178,7 +178,7 @@ Test(udp, empty_and_oversized_datagrams_reach_the_parser)
 
 Test(udp, a_turn_takes_full_batches_and_no_call_more)
 {
-	enum { MORE = 10, ALL = FL_UDP_BATCH * FL_UDP_ROUNDS + MORE };
+	enum { MORE = 3, ALL = FL_UDP_BATCH * FL_UDP_ROUNDS + MORE };
 	server_open("127.0.0.1");
 	const int fd = client_open("127.0.0.1");
 	turn(&server.loop);
@@ -203,6 +203,22 @@ Test(udp, a_turn_takes_full_batches_and_no_call_more)
 	for (; hear(fd, NULL) == heard; heard++) {
 	}
 	cr_expect_eq(heard, ALL);
+	close(fd);
+	server_close();
+}
+
+Test(udp, a_batch_of_some_size_is_followed_by_a_look)
+{
+	server_open("127.0.0.1");
+	const int fd = client_open("127.0.0.1");
+	turn(&server.loop);
+	memset(&calls, 0, sizeof(calls));
+	for (uint32_t i = 0; i < 4; i++) {
+		ask_tag(fd, "127.0.0.1", i);
+	}
+	turn(&server.loop);
+	cr_expect_eq(server.seen, 4);
+	cr_expect_eq(calls.receive_calls, 2, "more may have come while four were served");
 	close(fd);
 	server_close();
 }
