@@ -3,7 +3,7 @@
 # timeout: 300
 . "$(dirname "$0")/../support/lab.sh"
 
-port=53535
+port=15353
 export XDG_STATE_HOME="$lab_tmp/home" FAIRLEAD_BUILD="${FAIRLEAD_BIN%/*/bin}"
 quickstart=$lab_root/appliance/quickstart
 said=$lab_tmp/quickstart.out
