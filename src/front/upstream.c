@@ -163,6 +163,10 @@ void fl__upstream_retry(struct front *f)
 	const uint64_t now = fl_clock_boot_ns();
 	for (unsigned i = 0; i < f->self.welcome.resolvers; i++) {
 		struct upstream *u = &f->up[i];
+		if (u->front == NULL) {
+			continue; /* told to start only later: a slow birth must not end in a
+				     crash */
+		}
 		if (u->channel == NULL && connect_to(u) != FL_OK) {
 			continue;
 		}
