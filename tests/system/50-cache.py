@@ -24,6 +24,7 @@ import load
 PAGE = 4096
 COMMIT_S = 1.2
 SERVES_S = 5.0
+WILD = bytes([198, 19, 1, 1])  # the address of every name in wildcard.shape
 AT_ONCE = 5
 UNLIMITED = 'libunbound: {ratelimit: "0"}'  # the tests themselves ask one zone that much
 KNOWN = [("www.nsec.shape.", "A"), ("www.unsigned.shape.", "A"), ("c1.chain.shape.", "A"),
@@ -165,6 +166,12 @@ def make_folder_of(file):
     (file / "inside").write_text("x")
 
 
+def make_folder_of_lock(file):
+    (file.parent / "lock.mdb").unlink()
+    (file.parent / "lock.mdb").mkdir()
+    (file.parent / "lock.mdb/inside").write_text("x")
+
+
 def write_lock(file):
     (file.parent / "lock.mdb").write_bytes(os.urandom(8192))
 
@@ -195,6 +202,7 @@ DAMAGES = [  # title, what is done, does the log have to tell
     ("another program's file", write_foreign, True),
     ("another version of LMDB", write_other_version, True),
     ("a folder instead of the file", make_folder_of, True),
+    ("a folder instead of the lock", make_folder_of_lock, True),
     ("garbage in the lock", write_lock, False),
     ("half of the file", cut(lambda size: size // 2), False),
     ("bit rot in every page", rot, False),
@@ -264,6 +272,10 @@ UNDER = [
 ]
 
 
+def is_wild(reply):
+    return reply.rcode == "NOERROR" and [r.rdata for r in reply.answer if r.type == dnswire.TYPES["A"]] == [WILD]
+
+
 def check_under(inside, address, names, title, damage):
     state = tempfile.mkdtemp(dir=inside.tmp)
     with house.House(inside, house.config(fronts=2, size="16MiB", resolver=UNLIMITED), state, address) as fairlead, \
@@ -279,9 +291,9 @@ def check_under(inside, address, names, title, damage):
         fresh = dnswire.ask_all([(f"after{n}.wildcard.shape.", "A") for n in range(300)], rate=150, timeout=3, server=address)
         time.sleep(max(0, damaged + SERVES_S - time.monotonic()))
         during = generator.mark()
-        lab.expect(f"{title}: no wrong answer", during["wrong"] == 0
-                   and all(r is None or r.rcode == "NOERROR" for r in fresh),
-                   f'{during["example"]} {[r for r in fresh if r is not None and r.rcode != "NOERROR"][:3]}')
+        # a disk that is busy may cost answers (SERVFAIL); it must not change them
+        wrong = [r for r in fresh if r is not None and r.rcode != "SERVFAIL" and not is_wild(r)]
+        lab.expect(f"{title}: no wrong answer", during["wrong"] == 0 and not wrong, f'{during["example"]} {wrong[:3]}')
         lab.expect(f"{title}: no gap over {SERVES_S:.0f} s", during["gap_ms"] <= 1000 * SERVES_S, during)
         dnswire.ask_all(KNOWN, server=address)
         time.sleep(COMMIT_S)
