@@ -291,8 +291,7 @@ def check_under(inside, address, names, title, damage):
         fresh = dnswire.ask_all([(f"after{n}.wildcard.shape.", "A") for n in range(300)], rate=150, timeout=3, server=address)
         time.sleep(max(0, damaged + SERVES_S - time.monotonic()))
         during = generator.mark()
-        # a disk that is busy may cost answers (SERVFAIL); it must not change them
-        wrong = [r for r in fresh if r is not None and r.rcode != "SERVFAIL" and not is_wild(r)]
+        wrong = [r for r in fresh if r is not None and not is_wild(r)]
         lab.expect(f"{title}: no wrong answer", during["wrong"] == 0 and not wrong, f'{during["example"]} {wrong[:3]}')
         lab.expect(f"{title}: no gap over {SERVES_S:.0f} s", during["gap_ms"] <= 1000 * SERVES_S, during)
         dnswire.ask_all(KNOWN, server=address)
