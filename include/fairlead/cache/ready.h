@@ -66,7 +66,11 @@ size_t fl_ready_reply(struct fl_ready *t, const struct fl_cache_key *key, unsign
  *
  * Only data and denials that are fresh, carry no EDE and fit 2 KiB are taken; the
  * caller asks only for keys that its sketch has seen at least twice. @p generation
- * and @p epoch were read before the transaction was renewed.
+ * and @p epoch were read before the transaction was renewed. The work is bounded: where
+ * all who would have to make way were used lately, nothing is kept this time.
+ *
+ * Age counts from the record's boot_ns when @p age_s is what that gives; of a record of
+ * another boot, from @p now_boot_ns less @p age_s whole seconds.
  */
 void fl_ready_put(struct fl_ready *t, const struct fl_cache_key *key, unsigned shape,
 		  uint32_t generation, uint32_t epoch, uint64_t now_boot_ns,
