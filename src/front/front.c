@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OPEN_RESOLVER_RATE = 1000, RATE_BUCKETS = 65536, BOGUS_TTL_S = 60 };
+enum { OPEN_RESOLVER_RATE = 1000, RATE_BUCKETS = 65536 };
 
 /* --- clients --- */
 
@@ -317,7 +317,7 @@ static enum fl_err make(struct front *f)
 	f->limits = (struct fl_record_limits){ .min_ttl_s = c->cache.min_ttl_s,
 					       .max_ttl_s = c->cache.max_ttl_s,
 					       .negative_ttl_s = c->cache.negative_ttl_s,
-					       .bogus_ttl_s = BOGUS_TTL_S };
+					       .bogus_ttl_s = FL_RECORD_BOGUS_TTL_S };
 	if (w->resolvers == 0 || w->resolvers > FL_FRONT_RESOLVERS_MAX) {
 		return FL_EINVALID;
 	}

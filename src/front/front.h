@@ -77,8 +77,7 @@ struct waiter {
 	struct fl_list in_job, in_line; /* line: by arrival, so that deadlines are in order */
 	struct job *job;
 	struct way_back way;
-	struct fl_addr client;
-	uint64_t arrived_ns, deadline_ns;
+	uint64_t deadline_ns;
 	uint16_t client_slot;
 	bool counted; /* in the client's limit */
 	uint8_t cookie[FL_COOKIE_LEN];
@@ -152,6 +151,8 @@ void fl__front_open(struct query *q, struct front *f, const uint8_t *message, si
 /* ready answers, the cache, a resolver; afterwards q->out_len octets go out now, if any */
 void fl__front_close(struct query *q);
 void fl__front_end_batch(struct front *f);
+/* the extended error that goes with @p reason, into the reply's options */
+void fl__front_say_why(struct query *q, enum fl_reason reason);
 size_t fl__front_reply_record(struct query *q, const struct fl_record *r, uint32_t age_s);
 void fl__front_send(const struct way_back *way, const uint8_t *reply, size_t len);
 /* reply options of a question that was viewed; q->cookie must outlive the reply */

@@ -113,7 +113,7 @@ static uint16_t client_slot(const struct front *f, const struct fl_addr *a)
 	return (uint16_t)fl_siphash13(f->secret, a->octets, sizeof(a->octets));
 }
 
-static struct waiter *new_waiter(const struct query *q)
+static struct waiter *new_waiter(const struct query *q, uint16_t slot, bool counted)
 {
 	struct front *f = q->front;
 	struct waiter *w = malloc(sizeof(*w) + q->q.len);
@@ -121,11 +121,9 @@ static struct waiter *new_waiter(const struct query *q)
 		return NULL;
 	}
 	w->way = q->way;
-	w->client = q->client;
-	w->arrived_ns = f->now.boot_ns;
-	w->deadline_ns = w->arrived_ns + (uint64_t)FL_FRONT_DEADLINE_MS * FL_MS_NS;
-	w->client_slot = client_slot(f, &q->client);
-	w->counted = !fl_ratelimit_exempt(f->errors, &q->client);
+	w->deadline_ns = f->now.boot_ns + (uint64_t)FL_FRONT_DEADLINE_MS * FL_MS_NS;
+	w->client_slot = slot;
+	w->counted = counted;
 	w->has_cookie = q->opts.cookie != NULL;
 	if (w->has_cookie) {
 		memcpy(w->cookie, q->opts.cookie, sizeof(w->cookie));
@@ -139,15 +137,17 @@ bool fl__pending_wait(struct query *q, enum fl_reason *why)
 {
 	struct front *f = q->front;
 	struct pending *p = &f->pending;
-	struct waiter *w = new_waiter(q);
-	if (w == NULL) {
-		*why = FL_REASON_FAILED;
-		return false;
-	}
-	if (w->counted && p->client[w->client_slot] >= f->self.config->limits.client) {
+	const uint16_t slot = client_slot(f, &q->client);
+	const bool counted = !fl_ratelimit_exempt(f->errors, &q->client);
+	/* before the message is copied: what is refused shall cost little */
+	if (counted && p->client[slot] >= f->self.config->limits.client) {
 		FL_COUNT_ADD(f->self.counters, limit_client, 1);
 		*why = FL_REASON_LIMIT_CLIENT;
-		free(w);
+		return false;
+	}
+	struct waiter *w = new_waiter(q, slot, counted);
+	if (w == NULL) {
+		*why = FL_REASON_FAILED;
 		return false;
 	}
 	struct job *j = find_same(p, &q->key);
@@ -161,8 +161,7 @@ bool fl__pending_wait(struct query *q, enum fl_reason *why)
 	w->job = j;
 	fl_list_append(&j->waiters, &w->in_job);
 	fl_list_append(&p->line, &w->in_line);
-	p->client[w->client_slot] =
-		(uint16_t)(p->client[w->client_slot] + (w->counted ? 1 : 0));
+	p->client[slot] = (uint16_t)(p->client[slot] + (counted ? 1 : 0));
 	FL_COUNT_ADD(f->self.counters, in_flight, 1);
 	if (first) {
 		fl__upstream_ask(f, j);
@@ -176,7 +175,6 @@ bool fl__pending_wait(struct query *q, enum fl_reason *why)
 static void take_up(struct front *f, const struct waiter *w, struct query *q)
 {
 	q->front = f;
-	q->client = w->client;
 	q->way = w->way;
 	q->out = f->reply;
 	q->cap = sizeof(f->reply);
@@ -206,10 +204,8 @@ static void fail(struct front *f, struct waiter *w, enum fl_reason reason)
 {
 	struct query q;
 	if (w->way.listener != NULL) {
-		const char *text = fl_reason_text(reason);
 		take_up(f, w, &q);
-		q.opts.ede[0] = (struct fl_reply_ede){ fl_reason_ede(reason), text,
-						       (uint8_t)strlen(text) };
+		fl__front_say_why(&q, reason);
 		q.out_len = fl_reply_error(&q.q, FL_RCODE_SERVFAIL, &q.opts, q.out, q.cap);
 		fl__front_send(&w->way, q.out, q.out_len);
 		FL_COUNT_ADD(f->self.counters, answers_failed, 1);

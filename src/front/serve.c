@@ -62,14 +62,19 @@ static enum fl_rate take(const struct query *q, struct fl_ratelimit *limit)
 		       : fl_ratelimit_take(limit, &q->client, q->front->now.boot_ns);
 }
 
+void fl__front_say_why(struct query *q, enum fl_reason reason)
+{
+	const char *text = fl_reason_text(reason);
+	q->opts.ede[0] =
+		(struct fl_reply_ede){ fl_reason_ede(reason), text, (uint8_t)strlen(text) };
+}
+
 /* An error answer: counted against the error limit, so that we never amplify. */
 static enum step refuse(struct query *q, uint16_t rcode, enum fl_reason reason)
 {
 	struct front *f = q->front;
 	if (reason != FL_REASON_NONE) {
-		const char *text = fl_reason_text(reason);
-		q->opts.ede[0] = (struct fl_reply_ede){ fl_reason_ede(reason), text,
-							(uint8_t)strlen(text) };
+		fl__front_say_why(q, reason);
 	}
 	if (!is_tcp(q) && take(q, f->errors) == FL_RATE_DROP) {
 		FL_COUNT_ADD(f->self.counters, rate_limited, 1);

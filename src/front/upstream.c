@@ -11,17 +11,14 @@ void fl__upstream_ask(struct front *f, struct job *j)
 {
 	struct upstream *u = &f->up[j->resolver];
 	struct fl_frame q = fl_frame_init(FL_FRAME_QUESTION);
-	uint8_t packet[FL_NAME_MAX + 4];
-	struct fl_writer w = fl_writer_init(packet, sizeof(packet));
-	fl_writer_octets(&w, j->key.name, j->key.name_len);
-	fl_writer_u16(&w, j->key.qtype);
-	fl_writer_u16(&w, j->key.qclass);
+	uint8_t packet[FL_FRAME_QUESTION_MAX];
 	j->asked_ns = fl_clock_boot_ns();
 	q.h.job_id = j->id;
 	q.h.deadline_ns = j->asked_ns + (uint64_t)FL_FRONT_DEADLINE_MS * FL_MS_NS;
 	q.h.generation = fl_generation_of(f->self.generations, j->key.hash);
 	q.h.flags = j->again ? FL_FRAME_AGAIN : 0;
-	q.h.packet_len = (uint32_t)w.len;
+	q.h.packet_len = (uint32_t)fl_frame_write_question(packet, j->key.name, j->key.name_len,
+							   j->key.qtype, j->key.qclass);
 	q.packet = packet;
 	/* Not sent (no connection, a full queue): the job stays, and is asked when
 	 * there is one again, or its clients' deadlines end it. */

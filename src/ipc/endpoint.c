@@ -23,44 +23,21 @@ static enum fl_err address_of(const char *token, const char *name, struct sockad
 	return FL_OK;
 }
 
-static int seqpacket(void)
-{
-	return socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-}
-
-enum fl_err fl_channel_listen(const char *token, const char *name, int *fd)
+/* A new socket made into one end of @p name by @p become, which is bind's or connect's. */
+static enum fl_err open_end(const char *token, const char *name,
+			    int (*become)(int, const struct sockaddr *, socklen_t), int *fd)
 {
 	struct sockaddr_un sa;
 	socklen_t len;
-	enum fl_err err = address_of(token, name, &sa, &len);
+	const enum fl_err err = address_of(token, name, &sa, &len);
 	if (err != FL_OK) {
 		return err;
 	}
-	const int s = seqpacket();
+	const int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s < 0) {
 		return FL_ESYSTEM;
 	}
-	if (bind(s, (struct sockaddr *)&sa, len) != 0 || listen(s, 256) != 0) {
-		close(s);
-		return FL_ESYSTEM;
-	}
-	*fd = s;
-	return FL_OK;
-}
-
-enum fl_err fl_channel_connect(const char *token, const char *name, int *fd)
-{
-	struct sockaddr_un sa;
-	socklen_t len;
-	enum fl_err err = address_of(token, name, &sa, &len);
-	if (err != FL_OK) {
-		return err;
-	}
-	const int s = seqpacket();
-	if (s < 0) {
-		return FL_ESYSTEM;
-	}
-	if (connect(s, (struct sockaddr *)&sa, len) != 0) {
+	if (become(s, (const struct sockaddr *)&sa, len) != 0) {
 		const int e = errno;
 		close(s);
 		errno = e;
@@ -68,6 +45,27 @@ enum fl_err fl_channel_connect(const char *token, const char *name, int *fd)
 	}
 	*fd = s;
 	return FL_OK;
+}
+
+static int bind_and_listen(int s, const struct sockaddr *sa, socklen_t len)
+{
+	return bind(s, sa, len) == 0 ? listen(s, 256) : -1;
+}
+
+enum fl_err fl_channel_listen(const char *token, const char *name, int *fd)
+{
+	return open_end(token, name, bind_and_listen, fd);
+}
+
+/* Not connect() itself: a library may declare that one with a union of addresses. */
+static int connect_end(int s, const struct sockaddr *sa, socklen_t len)
+{
+	return connect(s, sa, len);
+}
+
+enum fl_err fl_channel_connect(const char *token, const char *name, int *fd)
+{
+	return open_end(token, name, connect_end, fd);
 }
 
 enum fl_err fl_channel_accept(int listen_fd, int *fd)

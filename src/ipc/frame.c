@@ -5,6 +5,7 @@
 #include "fairlead/wire/name.h"
 #include "fairlead/wire/writer.h"
 
+#include <assert.h>
 #include <elf.h>
 #include <link.h>
 #include <string.h>
@@ -96,6 +97,16 @@ enum fl_err fl_frame_parse(const uint8_t *octets, size_t len, struct fl_frame *o
 	f.packet = octets + sizeof(f.h) + f.h.text_len;
 	*out = f;
 	return FL_OK;
+}
+
+size_t fl_frame_write_question(uint8_t out[static FL_FRAME_QUESTION_MAX], const uint8_t *name,
+			       size_t name_len, uint16_t qtype, uint16_t qclass)
+{
+	assert(name_len <= FL_NAME_MAX);
+	memcpy(out, name, name_len);
+	fl_store_u16(out + name_len, qtype);
+	fl_store_u16(out + name_len + 2, qclass);
+	return name_len + 4;
 }
 
 enum fl_err fl_frame_question(const struct fl_frame *f, const uint8_t **name, size_t *name_len,

@@ -3,11 +3,9 @@
 
 #include "fairlead/base/clock.h"
 #include "fairlead/wire/name.h"
-#include "fairlead/wire/writer.h"
 #include "keeper.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 /* --- connections --- */
@@ -130,7 +128,7 @@ static struct peer *peer_of(struct keeper *k, const uint8_t *name)
 static bool ask_again(void *arg, const struct fl_record *r, const uint8_t *octets, size_t len)
 {
 	struct keeper *k = arg;
-	uint8_t question[FL_NAME_MAX + 4];
+	uint8_t question[FL_FRAME_QUESTION_MAX];
 	struct fl_frame f = fl_frame_init(FL_FRAME_REFRESH);
 	const struct fl_moment now = fl_moment_now(k->self.welcome.boot_id);
 	struct peer *p = peer_of(k, r->name);
@@ -140,11 +138,9 @@ static bool ask_again(void *arg, const struct fl_record *r, const uint8_t *octet
 		return false; /* it was replaced since: that one has its own place in the wheel
 			       */
 	}
-	memcpy(question, r->name, r->h.name_len);
-	fl_store_u16(question + r->h.name_len, r->h.qtype);
-	fl_store_u16(question + r->h.name_len + 2, r->h.qclass);
 	f.packet = question;
-	f.h.packet_len = r->h.name_len + 4U;
+	f.h.packet_len = (uint32_t)fl_frame_write_question(question, r->name, r->h.name_len,
+							   r->h.qtype, r->h.qclass);
 	if (fl_channel_send(p->channel, &f) == FL_OK) {
 		FL_COUNT_ADD(k->self.counters, refresh_asked, 1);
 	}
@@ -297,7 +293,7 @@ int fl_keeper_main(void)
 	k->limits = (struct fl_record_limits){ .min_ttl_s = c->cache.min_ttl_s,
 					       .max_ttl_s = c->cache.max_ttl_s,
 					       .negative_ttl_s = c->cache.negative_ttl_s,
-					       .bogus_ttl_s = FL_KEEPER_BOGUS_TTL_S };
+					       .bogus_ttl_s = FL_RECORD_BOGUS_TTL_S };
 	fl__refresh_init(&k->refresh, (uint32_t)(fl_clock_boot_ns() / FL_S_NS),
 			 c->cache.size / FL_KEEPER_RECORD_BYTES);
 	uv_timer_init(k->self.loop, &k->commit);

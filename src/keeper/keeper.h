@@ -22,8 +22,7 @@ enum {
 	FL_KEEPER_REFRESH_TTL_MIN_S = 5, /* shorter ones would be asked for all the time */
 	FL_KEEPER_REFRESH_HITS =
 		3, /* by the sketch: the question that stored it, and two more */
-	FL_KEEPER_REFRESH_BURST = 200, /* a second; the first work to be dropped under load */
-	FL_KEEPER_BOGUS_TTL_S = 60,
+	FL_KEEPER_REFRESH_BURST = 200,   /* a second; the first work to be dropped under load */
 	FL_KEEPER_FAILURE_MEMORY_S = 600 /* a failure after that is the first again */
 };
 
@@ -44,7 +43,6 @@ struct keeper {
 	unsigned n_sketches;
 	struct peer peer[FL_KEEPER_PEERS];
 	int listen_fd;
-	bool confined;
 	uv_poll_t accepting;
 	uv_timer_t commit, second;
 	uint64_t changed[FL_KEEPER_COMMIT_RECORDS]; /* key hashes put and not yet committed */

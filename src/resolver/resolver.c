@@ -35,7 +35,7 @@ struct asker { /* who gets an answer */
 	uint64_t asked_ns;
 	uint32_t flags;
 	uint16_t question_len;
-	uint8_t question[FL_NAME_MAX + 4];
+	uint8_t question[FL_FRAME_QUESTION_MAX];
 };
 
 struct resolver {
@@ -47,7 +47,7 @@ struct resolver {
 	int listen_fd;
 	uv_poll_t accepting;
 	uv_timer_t retry;
-	uint8_t store[FL_NAME_MAX + 4 + STORE_PACKET_MAX];
+	uint8_t store[FL_FRAME_QUESTION_MAX + STORE_PACKET_MAX];
 };
 
 /* --- answers --- */

@@ -33,6 +33,7 @@
 #include <stdint.h>
 
 enum {
+	FL_RECORD_BOGUS_TTL_S = 60, /* for fl_record_limits: front and keeper must agree */
 	FL_RECORD_FORMAT = 1,       /* also the first number of the cache folder's name */
 	FL_RECORD_STORE_MAX = 8192, /* larger answers go to their client only */
 	FL_RECORD_MAX = 200000      /* room that always suffices for one message re-encoded */

@@ -91,6 +91,13 @@ struct fl_frame fl_frame_init(enum fl_frame_kind kind);
  */
 enum fl_err fl_frame_parse(const uint8_t *octets, size_t len, struct fl_frame *out) FL_MUST_USE;
 
+enum { FL_FRAME_QUESTION_MAX = FL_NAME_MAX + 4 };
+
+/** Write a question's octets as QUESTION, REFRESH and STORE carry them; returns their number.
+ */
+size_t fl_frame_write_question(uint8_t out[static FL_FRAME_QUESTION_MAX], const uint8_t *name,
+			       size_t name_len, uint16_t qtype, uint16_t qclass);
+
 /** The question in a QUESTION or REFRESH frame: exactly a well-formed wire name, type and
  * class. */
 enum fl_err fl_frame_question(const struct fl_frame *f, const uint8_t **name, size_t *name_len,

@@ -137,3 +137,19 @@ Test(frame, this_binary_has_a_build_id)
 		      "linked without --build-id: foreign binaries look alike");
 	cr_expect_eq(fl_frame_build_id(), fl_frame_build_id());
 }
+
+Test(frame, a_question_written_is_the_question_read)
+{
+	uint8_t octets[FL_FRAME_QUESTION_MAX];
+	struct fl_frame f = fl_frame_init(FL_FRAME_QUESTION);
+	const uint8_t *name;
+	size_t len;
+	uint16_t qtype, qclass;
+	f.packet = octets;
+	f.h.packet_len = (uint32_t)fl_frame_write_question(octets, question, 9, 28, 1);
+	cr_assert_eq(fl_frame_question(&f, &name, &len, &qtype, &qclass), FL_OK);
+	cr_expect_eq(len, 9);
+	cr_expect_eq(memcmp(name, question, 9), 0);
+	cr_expect_eq(qtype, 28);
+	cr_expect_eq(qclass, 1);
+}
