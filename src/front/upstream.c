@@ -99,6 +99,7 @@ static enum fl_err connect_to(struct upstream *u)
 	struct fl_frame hello = fl_frame_init(FL_FRAME_HELLO);
 	hello.h.role = FL_ROLE_FRONT;
 	hello.h.index = (uint16_t)f->self.welcome.index;
+	hello.h.job_id = f->self.welcome.hello_resolver[u->index];
 	return fl_channel_send(u->channel, &hello);
 }
 

@@ -1,5 +1,7 @@
 /* Listening ends of channels: abstract AF_UNIX addresses of one instance. */
+#include "fairlead/base/siphash.h"
 #include "fairlead/ipc/channel.h"
+#include "fairlead/ipc/control.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -84,4 +86,11 @@ enum fl_err fl_channel_accept(int listen_fd, int *fd)
 	}
 	*fd = s;
 	return FL_OK;
+}
+
+uint64_t fl_control_hello(const uint64_t greeting[static 2], enum fl_role role, uint32_t index)
+{
+	const struct fl_sipkey key = { .k = { greeting[0], greeting[1] } };
+	const uint32_t who[2] = { (uint32_t)role, index };
+	return fl_siphash24(key, who, sizeof(who));
 }

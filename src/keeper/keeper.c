@@ -26,7 +26,9 @@ static void on_frame(void *arg, struct fl_channel *ch, const struct fl_frame *f,
 	(void)fds;
 	(void)n_fds;
 	if (!p->greeted && f->h.kind == FL_FRAME_HELLO && f->h.role == FL_ROLE_RESOLVER &&
-	    f->h.index < k->self.welcome.resolvers) {
+	    f->h.index < k->self.welcome.resolvers &&
+	    f->h.job_id ==
+		    fl_control_hello(k->self.welcome.greeting, FL_ROLE_RESOLVER, f->h.index)) {
 		p->greeted = true;
 		p->index = f->h.index;
 		return;

@@ -171,7 +171,9 @@ static void on_frame(void *arg, struct fl_channel *ch, const struct fl_frame *f,
 	(void)ch;
 	(void)fds;
 	(void)n_fds;
-	if (!p->greeted && f->h.kind == FL_FRAME_HELLO && f->h.role == FL_ROLE_FRONT) {
+	if (!p->greeted && f->h.kind == FL_FRAME_HELLO && f->h.role == FL_ROLE_FRONT &&
+	    f->h.job_id ==
+		    fl_control_hello(r->self.welcome.greeting, FL_ROLE_FRONT, f->h.index)) {
 		p->greeted = true;
 		return;
 	}
@@ -271,6 +273,7 @@ static void reach_keeper(struct resolver *r)
 	}
 	hello.h.role = FL_ROLE_RESOLVER;
 	hello.h.index = (uint16_t)r->self.welcome.index;
+	hello.h.job_id = r->self.welcome.hello_keeper;
 	(void)!fl_channel_send(r->keeper, &hello);
 }
 

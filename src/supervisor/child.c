@@ -45,10 +45,36 @@ static void tell_listener(struct child *c, enum fl_control verb, const struct fl
 	}
 }
 
+/* Each role gets the secrets that it needs, and proof of who it is where it introduces itself.
+ */
+static struct fl_welcome welcome_of(const struct child *c)
+{
+	const struct supervisor *s = c->sup;
+	struct fl_welcome w = s->welcome;
+	w.role = (uint32_t)c->role;
+	w.index = c->index;
+	if (c->role == FL_ROLE_FRONT) {
+		for (unsigned i = 0; i < s->config->resolvers; i++) {
+			w.hello_resolver[i] =
+				fl_control_hello(s->resolver_greeting[i], c->role, c->index);
+		}
+		return w;
+	}
+	memset(w.seed, 0, sizeof(w.seed));
+	memset(w.cookie, 0, sizeof(w.cookie));
+	if (c->role == FL_ROLE_RESOLVER) {
+		memcpy(w.greeting, s->resolver_greeting[c->index], sizeof(w.greeting));
+		w.hello_keeper = fl_control_hello(s->keeper_greeting, c->role, c->index);
+	} else if (c->role == FL_ROLE_KEEPER) {
+		memcpy(w.greeting, s->keeper_greeting, sizeof(w.greeting));
+	}
+	return w;
+}
+
 static void tell_welcome(struct child *c)
 {
 	struct supervisor *s = c->sup;
-	struct fl_welcome w = s->welcome;
+	const struct fl_welcome w = welcome_of(c);
 	struct fl_frame f = fl_frame_init(FL_FRAME_CONTROL);
 	const bool folder = c->role != FL_ROLE_RESOLVER && s->folder_fd >= 0;
 	const int fds[FL_WELCOME_FDS] = {
@@ -59,8 +85,6 @@ static void tell_welcome(struct child *c)
 		[FL_WELCOME_COUNTERS] = c->counters_write,
 		[FL_WELCOME_FOLDER] = s->folder_fd,
 	};
-	w.role = (uint32_t)c->role;
-	w.index = c->index;
 	f.h.flags = FL_CONTROL_WELCOME;
 	f.text = s->token;
 	f.h.text_len = (uint8_t)strlen(s->token);

@@ -295,7 +295,11 @@ static enum fl_err watch_signals(struct supervisor *s)
 static enum fl_err make_secrets(struct supervisor *s)
 {
 	uint64_t random[6];
-	if (getrandom(random, sizeof(random), 0) != sizeof(random)) {
+	if (getrandom(random, sizeof(random), 0) != sizeof(random) ||
+	    getrandom(s->keeper_greeting, sizeof(s->keeper_greeting), 0) !=
+		    sizeof(s->keeper_greeting) ||
+	    getrandom(s->resolver_greeting, sizeof(s->resolver_greeting), 0) !=
+		    sizeof(s->resolver_greeting)) {
 		return FL_ESYSTEM;
 	}
 	snprintf(s->token, sizeof(s->token), "%016llx%016llx", (unsigned long long)random[0],

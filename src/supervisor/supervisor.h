@@ -21,7 +21,7 @@
 
 enum {
 	FL_FRONTS_MAX = 64,
-	FL_RESOLVERS_MAX = 32,
+	FL_RESOLVERS_MAX = FL_CONTROL_RESOLVERS_MAX,
 	FL_CHILDREN_MAX = FL_FRONTS_MAX + FL_RESOLVERS_MAX + 1,
 	FL_LISTEN_MAX = 64,
 	FL_WATCH_MS = 250,
@@ -78,7 +78,9 @@ struct supervisor {
 	enum sup_state state;
 	int exit_code;
 	char token[33];            /* names this instance's listening ends */
-	struct fl_welcome welcome; /* what all roles are told alike */
+	struct fl_welcome welcome; /* what all roles are told alike, and the fronts' secrets */
+	/* with which each role that is greeted tells true peers from false ones */
+	uint64_t keeper_greeting[2], resolver_greeting[FL_RESOLVERS_MAX][2];
 	int config_fd;
 	int mode_write, mode_read, generations_write, generations_read;
 	struct fl_mode *mode;

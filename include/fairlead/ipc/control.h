@@ -15,7 +15,7 @@
 #include "fairlead/ipc/confine.h"
 #include "fairlead/ipc/frame.h"
 
-enum { FL_CONTROL_FD = 3 };
+enum { FL_CONTROL_FD = 3, FL_CONTROL_RESOLVERS_MAX = 32 };
 
 /*
  * Verbs, in fl_frame_header.flags of a CONTROL frame. "index" is the header's field.
@@ -31,8 +31,11 @@ enum { FL_CONTROL_FD = 3 };
  *               DRAIN       finish, then exit 0
  *   to the      READY       serving
  *   supervisor  CACHE_READY fronts may open the cache (keeper)
- *               CACHE_BAD   text says what is wrong with the file
+ *               CACHE_BAD   text says what is wrong with the file (fronts, keeper)
  *               FAILED      cannot start; index: exit code, text: why
+ *
+ * CACHE carries the number of its generation in the header's field of that name; CACHE_READY
+ * and CACHE_BAD say it back, so that a word about an older file is known as one.
  */
 /* clang-format off */
 enum fl_control {
@@ -61,7 +64,16 @@ struct fl_welcome {
 	uint64_t sketch_bytes; /* of one front's sketch */
 	uint64_t seed[2];      /* secret of this run, for tables that clients could aim at */
 	uint64_t cookie[2];    /* server cookie secret, shared by all fronts */
+	/* Who may say who it is. A role that is greeted has a key of its own; who greets it has
+	 * the one value that proves its role and index there, and no other. Zero where a role
+	 * needs none. */
+	uint64_t greeting[2];  /* keeper, resolver: the key for fl_control_hello() */
+	uint64_t hello_keeper; /* what this role says to the keeper, in HELLO's job_id */
+	uint64_t hello_resolver[FL_CONTROL_RESOLVERS_MAX]; /* and to each resolver */
 };
+
+/** What a peer of @p role and @p index says in HELLO's job_id to the holder of @p greeting. */
+uint64_t fl_control_hello(const uint64_t greeting[static 2], enum fl_role role, uint32_t index);
 
 enum fl_welcome_fd {
 	FL_WELCOME_CONFIG,      /* effective configuration, text */

@@ -23,7 +23,7 @@ enum {
 };
 
 /*
- * HELLO     first on a connection: who I am (role, index)
+ * HELLO     first on a connection: who I am (role, index), proven by job_id (ipc/control.h)
  * QUESTION  front -> resolver; packet: wire name, type, class
  * ANSWER    resolver -> front; packet: the response message, or nothing when it failed
  * STORE     resolver -> keeper, one way; packet: a QUESTION's octets, then ANSWER's; asked_ns
