@@ -103,14 +103,8 @@ static enum fl_err key_of(struct keeper *k, const struct fl_frame *f, struct fl_
 static bool is_flushed(const struct keeper *k, const struct fl_cache_key *key,
 		       uint64_t asked_ns)
 {
-	const struct fl_generations *g = k->self.generations;
-	for (unsigned i = 0; i < g->rules_used && i < FL_FLUSH_RULES; i++) {
-		if (g->rule[i].used && asked_ns <= g->rule[i].before_ns &&
-		    fl_name_is_under(key->name, g->rule[i].suffix)) {
-			return true;
-		}
-	}
-	return false;
+	const uint64_t boot = k->self.welcome.boot_id;
+	return fl_generations_flushed(k->self.generations, boot, boot, asked_ns, key->name);
 }
 
 /* RFC 9520 3.2: each failure in a row is remembered twice as long. Data is not given up for a
