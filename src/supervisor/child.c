@@ -33,6 +33,19 @@ void fl__child_tell(struct child *c, enum fl_control verb, unsigned index, const
 	}
 }
 
+void fl__child_tell_cache(struct child *c)
+{
+	struct supervisor *s = c->sup;
+	struct fl_frame f = fl_frame_init(FL_FRAME_CONTROL);
+	f.h.flags = FL_CONTROL_CACHE;
+	f.h.generation = s->generation;
+	c->generation = s->generation;
+	if (c->channel != NULL &&
+	    fl_channel_send_fds(c->channel, &f, &s->generation_fd, 1) != FL_OK) {
+		fl__child_kill(c, SIGKILL);
+	}
+}
+
 static void tell_listener(struct child *c, enum fl_control verb, const struct fl_addr *at,
 			  int fd)
 {
@@ -112,7 +125,7 @@ static void tell_all(struct child *c)
 		}
 		fl__child_tell(c, FL_CONTROL_SKETCH, c->index, &c->sketch_write);
 		if (s->cache_ready) {
-			fl__child_tell(c, FL_CONTROL_CACHE, 0, &s->generation_fd);
+			fl__child_tell_cache(c);
 		}
 	}
 	if (c->role == FL_ROLE_KEEPER) {
@@ -123,7 +136,7 @@ static void tell_all(struct child *c)
 			}
 		}
 		if (s->generation_fd >= 0) {
-			fl__child_tell(c, FL_CONTROL_CACHE, 0, &s->generation_fd);
+			fl__child_tell_cache(c);
 		}
 	}
 	fl__child_tell(c, FL_CONTROL_START, 0, NULL);
@@ -212,6 +225,7 @@ void fl__child_start(struct child *c)
 	}
 	c->alive = true;
 	c->hung = false;
+	c->generation = 0;
 	c->started_ns = fl_clock_boot_ns();
 	if (fl_channel_open(&o, &c->channel) != FL_OK) {
 		close(pair[0]);

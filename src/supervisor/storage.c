@@ -15,8 +15,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { RENEW_PAUSE_S = 10 };
-
 #define MEMORY_BASE "/dev/shm"
 
 static enum fl_err make_child_segments(struct supervisor *s, struct child *c)
@@ -88,7 +86,8 @@ static enum fl_err open_in(struct supervisor *s, const char *folder, bool renew,
 	if (err != FL_OK) {
 		return err;
 	}
-	if (!has_room(s, fd)) {
+	/* a new generation: the roles have the old one open still, and its room with it */
+	if (!renew && !has_room(s, fd)) {
 		close(fd);
 		snprintf(problem, size,
 			 "%s has no room for cache.size (%llu MiB), or is read-only", folder,
@@ -99,6 +98,7 @@ static enum fl_err open_in(struct supervisor *s, const char *folder, bool renew,
 		close(s->generation_fd);
 	}
 	s->generation_fd = fd;
+	s->generation = generation;
 	return FL_OK;
 }
 
@@ -204,30 +204,9 @@ enum fl_err fl__storage_open_cache(struct supervisor *s)
 	return FL_OK;
 }
 
-bool fl__storage_renew_cache(struct supervisor *s, const char *why)
+enum fl_err fl__storage_next_generation(struct supervisor *s, char *problem, size_t size)
 {
-	char problem[512] = "";
-	const uint64_t now = fl_clock_boot_ns();
-	if (s->folder_fd < 0 ||
-	    (s->renewed_ns != 0 && now - s->renewed_ns < RENEW_PAUSE_S * FL_S_NS)) {
-		return false; /* several roles report one damage; or the new one is bad too */
-	}
-	s->renewed_ns = now;
-	s->cache_ready = false;
-	if (open_in(s, s->folder, true, problem, sizeof(problem)) != FL_OK) {
-		fl_log(FL_LOG_ERROR, "the cache is damaged (%s) and cannot be rebuilt: %s", why,
-		       problem);
-		return false;
-	}
-	fl_log(FL_LOG_WARNING,
-	       "the cache was damaged (%s): a new one is begun, the old one is deleted", why);
-	for (unsigned i = 0; i < s->n_children; i++) {
-		struct child *c = &s->child[i];
-		if (c->role == FL_ROLE_KEEPER && c->alive) {
-			fl__child_tell(c, FL_CONTROL_CACHE, 0, &s->generation_fd);
-		}
-	}
-	return true;
+	return open_in(s, s->folder, true, problem, size);
 }
 
 void fl__storage_close(struct supervisor *s)

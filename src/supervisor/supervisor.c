@@ -39,12 +39,11 @@ static unsigned alive(const struct supervisor *s, enum fl_role role)
 	return n;
 }
 
-static void tell_role(struct supervisor *s, enum fl_role role, enum fl_control verb,
-		      const int *fd)
+static void drain_role(struct supervisor *s, enum fl_role role)
 {
 	for (unsigned i = 0; i < s->n_children; i++) {
 		if (s->child[i].role == role && s->child[i].alive) {
-			fl__child_tell(&s->child[i], verb, 0, fd);
+			fl__child_tell(&s->child[i], FL_CONTROL_DRAIN, 0, NULL);
 		}
 	}
 }
@@ -56,7 +55,7 @@ static void go_on_stopping(struct supervisor *s)
 	static const enum fl_role order[] = { FL_ROLE_FRONT, FL_ROLE_RESOLVER, FL_ROLE_KEEPER };
 	for (size_t i = 0; i < FL_COUNT(order); i++) {
 		if (alive(s, order[i]) > 0) {
-			tell_role(s, order[i], FL_CONTROL_DRAIN, NULL);
+			drain_role(s, order[i]);
 			return;
 		}
 	}
@@ -84,6 +83,7 @@ static void stop(struct supervisor *s, int exit_code)
 	s->exit_code = exit_code;
 	s->mode->draining = 1;
 	sd_notify(0, "STOPPING=1");
+	uv_timer_stop(&s->renew);
 	for (unsigned i = 0; i < s->n_children; i++) {
 		uv_timer_stop(&s->child[i].restart);
 	}
@@ -100,7 +100,7 @@ static bool all_ready(const struct supervisor *s)
 			return false;
 		}
 	}
-	return s->cache_ready || s->generation_fd < 0;
+	return s->cache_ready || s->cache_missing || s->generation_fd < 0;
 }
 
 static void check_serving(struct supervisor *s)
@@ -120,28 +120,10 @@ static void on_failed(struct child *c, const struct fl_frame *f)
 	}
 }
 
-static void on_cache_bad(struct child *c, const struct fl_frame *f)
+static void end_liar(struct child *c)
 {
-	struct supervisor *s = c->sup;
-	char why[FL_REASON_TEXT_MAX + 1];
-	snprintf(why, sizeof(why), "%.*s", (int)f->h.text_len, f->text);
-	if (f->h.index == FL_ECORRUPT || f->h.index == FL_EVERSION ||
-	    f->h.index == FL_EMALFORMED) {
-		fl__storage_renew_cache(s, why); /* or it was, for another role's report */
-		return;
-	}
-	/* what the keeper cannot open for another reason than room may open when it is new */
-	if (c->role == FL_ROLE_KEEPER && f->h.index != FL_ENOSPACE &&
-	    fl__storage_renew_cache(s, why)) {
-		return;
-	}
-	fl_log(FL_LOG_ERROR,
-	       "%s cannot use the cache in %s: %s; answers come from the resolvers", c->name,
-	       s->folder, why);
-	if (c->role == FL_ROLE_KEEPER && s->generation_fd >= 0) {
-		close(s->generation_fd);
-		s->generation_fd = -1; /* served without one */
-	}
+	fl_log(FL_LOG_ERROR, "%s said what no such role says; ending it", c->name);
+	fl__child_kill(c, SIGKILL);
 }
 
 void fl__sup_heard(struct child *c, const struct fl_frame *f)
@@ -161,48 +143,23 @@ void fl__sup_heard(struct child *c, const struct fl_frame *f)
 		       uv_process_get_pid(&c->process));
 		break;
 	case FL_CONTROL_CACHE_READY:
-		if (c->role == FL_ROLE_KEEPER) {
-			s->cache_ready = true;
-			tell_role(s, FL_ROLE_FRONT, FL_CONTROL_CACHE, &s->generation_fd);
+		if (fl__renew_heard_ready(c, f) != FL_OK) {
+			end_liar(c);
 		}
 		break;
 	case FL_CONTROL_CACHE_BAD:
-		on_cache_bad(c, f);
+		if (fl__renew_heard_bad(c, f) != FL_OK) {
+			end_liar(c);
+		}
 		break;
 	case FL_CONTROL_FAILED:
 		on_failed(c, f);
 		break;
 	default:
-		fl_log(FL_LOG_ERROR, "%s said what no role says; ending it", c->name);
-		fl__child_kill(c, SIGKILL);
+		end_liar(c);
 		break;
 	}
 	check_serving(s);
-}
-
-/* A damaged file shows in who reads it: two crashes within 10 s, or one role that hangs
- * twice (LMDB can walk damaged pages for ever), and it is given up. */
-static void suspect_cache(struct child *c, int signal)
-{
-	struct supervisor *s = c->sup;
-	const uint64_t now = fl_clock_boot_ns(), window = 10 * FL_S_NS;
-	if (c->role == FL_ROLE_RESOLVER) {
-		return;
-	}
-	if (c->hung) {
-		if (c->hung_ns != 0 && now - c->hung_ns < window) {
-			fl__storage_renew_cache(
-				s, "a process that uses it hung twice within 10 s");
-		}
-		c->hung_ns = now;
-	}
-	if (signal == SIGBUS || signal == SIGSEGV || signal == SIGABRT) {
-		if (s->bad_death_ns != 0 && now - s->bad_death_ns < window) {
-			fl__storage_renew_cache(
-				s, "two processes that use it crashed within 10 s");
-		}
-		s->bad_death_ns = now;
-	}
 }
 
 void fl__sup_child_gone(struct child *c, int64_t status, int signal)
@@ -218,7 +175,7 @@ void fl__sup_child_gone(struct child *c, int64_t status, int signal)
 	} else {
 		fl_log(FL_LOG_ERROR, "%s ended with status %lld", c->name, (long long)status);
 	}
-	suspect_cache(c, signal);
+	fl__renew_suspect(c, signal);
 	fl__child_start_again(c);
 }
 
@@ -363,7 +320,8 @@ static enum fl_err begin(struct supervisor *s)
 	if ((err = make_secrets(s)) != FL_OK || (err = make_config_memory(s)) != FL_OK ||
 	    (err = make_children(s)) != FL_OK || (err = fl__sockets_open(s)) != FL_OK ||
 	    (err = fl__storage_make_segments(s)) != FL_OK ||
-	    (err = fl__storage_open_cache(s)) != FL_OK || (err = watch_signals(s)) != FL_OK) {
+	    (err = fl__storage_open_cache(s)) != FL_OK || (err = fl__renew_init(s)) != FL_OK ||
+	    (err = watch_signals(s)) != FL_OK) {
 		return err;
 	}
 	for (unsigned i = 0; i < s->n_children; i++) {

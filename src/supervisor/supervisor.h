@@ -4,6 +4,7 @@
  *   supervisor.c  its life: start, what roles say, signals, the end
  *   child.c       one process of a role: executed, told, started again
  *   watch.c       the watchdog
+ *   renew.c       when the cache's file is given up
  *   sockets.c     the clients' sockets and the listening ends between roles
  *   storage.c     shared segments, and where the cache lies
  */
@@ -49,6 +50,7 @@ struct child {
 	uv_timer_t restart;
 	struct fl_channel *channel;
 	bool alive, ready, was_ready;
+	uint32_t generation;               /* of the cache that it was told of last; 0: none */
 	uint64_t looked_ns, looked_run_ns; /* the watchdog's last look at a role that is late */
 	bool hung;                         /* killed by the watchdog */
 	uint64_t hung_ns;                  /* when that was last */
@@ -68,6 +70,19 @@ struct listen_address {
 };
 
 enum sup_state { SUP_STARTING, SUP_SERVING, SUP_STOPPING };
+
+/* What has to be done about the cache's file, most pressing last. */
+enum cache_want {
+	WANT_NOTHING,
+	WANT_AGAIN, /* the keeper opens it again: it may be sound, or have room by now */
+	WANT_ANEW   /* a new generation */
+};
+
+/* What is done again and again is done more and more seldom. */
+struct backoff {
+	uint64_t last_ns; /* boot clock */
+	unsigned n;       /* in a row */
+};
 
 struct supervisor {
 	const struct fl_config *config;
@@ -94,9 +109,16 @@ struct supervisor {
 	bool folder_is_memory;
 	int memory_lock;   /* held while that folder is ours */
 	int generation_fd; /* the current generation's, or -1 */
+	uint32_t generation;
 	bool cache_ready;
-	uint64_t bad_death_ns; /* last death that may be the file's doing */
-	uint64_t renewed_ns;
+	bool cache_missing; /* the keeper cannot use it: served without one, for now */
+	enum cache_want want;
+	char want_why[FL_REASON_TEXT_MAX + 1];
+	uv_timer_t renew; /* the pause until it may be done */
+	struct backoff anew, again;
+	uint64_t believed_fronts; /* a bit each: found this generation damaged */
+	uint64_t crashed_ns;      /* last death that may be the file's doing */
+	struct fl_log_gate cache_gate;
 };
 
 /* supervisor.c */
@@ -107,6 +129,8 @@ void fl__sup_child_gone(struct child *c, int64_t status, int signal);
 enum fl_err fl__child_init(struct supervisor *s, enum fl_role role, unsigned index);
 void fl__child_start(struct child *c);
 void fl__child_tell(struct child *c, enum fl_control verb, unsigned index, const int *fd);
+/* Tell of the current generation, so that the role opens it (again). */
+void fl__child_tell_cache(struct child *c);
 void fl__child_kill(struct child *c, int signal);
 
 void fl__child_start_again(struct child *c);
@@ -120,8 +144,14 @@ enum fl_err fl__sockets_open(struct supervisor *s);
 /* storage.c */
 enum fl_err fl__storage_make_segments(struct supervisor *s);
 enum fl_err fl__storage_open_cache(struct supervisor *s);
-/* true: a new generation is begun; false: not so soon after the last, or not possible (said) */
-bool fl__storage_renew_cache(struct supervisor *s, const char *why);
+/* Begin a new generation in the same folder; the others are deleted. */
+enum fl_err fl__storage_next_generation(struct supervisor *s, char *problem, size_t size);
 void fl__storage_close(struct supervisor *s);
+
+/* renew.c; FL_EDENIED: what this role may not say */
+enum fl_err fl__renew_init(struct supervisor *s);
+enum fl_err fl__renew_heard_bad(struct child *c, const struct fl_frame *f) FL_MUST_USE;
+enum fl_err fl__renew_heard_ready(struct child *c, const struct fl_frame *f) FL_MUST_USE;
+void fl__renew_suspect(struct child *c, int signal);
 
 #endif
