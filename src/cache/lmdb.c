@@ -12,6 +12,7 @@
 #include "fairlead/base/crc32c.h"
 #include "fairlead/base/log.h"
 #include "fairlead/cache/cache.h"
+#include "hold.h"
 #include "meta.h"
 #include "record.h"
 #include "store.h"
@@ -44,6 +45,7 @@ enum {
 
 struct fl_cache {
 	MDB_env *env;
+	struct fl__share share;
 	MDB_dbi db;
 	MDB_txn *read; /* renewed by begin, reset by end */
 	MDB_txn *write;
@@ -261,29 +263,38 @@ static void set_bounds(struct fl_cache *c, uint64_t map_bytes)
 }
 
 /* Without the blocks there is no cache: leave no half of a file behind. */
-static void forget_new_file(int folder_fd)
+static void forget_new_file(const struct fl__share *s)
 {
-	unlinkat(folder_fd, "data.mdb", 0);
-	unlinkat(folder_fd, "lock.mdb", 0);
+	unlinkat(s->folder_fd, "data.mdb", 0);
+	if (s->lock_fd < 0) {
+		unlinkat(s->folder_fd, "lock.mdb", 0);
+	}
 }
 
 enum fl_err fl_cache_open(const struct fl_cache_options *o, struct fl_cache **out)
 {
-	enum fl_err err = fl__meta_check(o->folder_fd, o->map_bytes);
+	struct fl__share share;
+	enum fl_err err = fl__share_take(o->folder_fd, &share);
+	if (err != FL_OK) {
+		return err;
+	}
+	err = fl__meta_check(share.folder_fd, o->map_bytes);
 	const bool is_new = err == FL_ENOTFOUND;
 	if (err != FL_OK && !(is_new && o->writer)) {
-		return err;
+		goto close_share;
 	}
 	struct fl_cache *c = calloc(1, sizeof(*c));
 	if (c == NULL) {
-		return FL_ENOMEM;
+		err = FL_ENOMEM;
+		goto close_share;
 	}
+	c->share = share;
 	c->writer = o->writer;
 	set_bounds(c, o->map_bytes);
 	if ((err = from_lmdb(mdb_env_create(&c->env))) != FL_OK) {
 		goto free_cache;
 	}
-	if ((err = open_env(c, o->folder_fd)) != FL_OK) {
+	if ((err = open_env(c, share.folder_fd)) != FL_OK) {
 		goto close_env;
 	}
 	if (c->writer && (err = preallocate(c)) != FL_OK) {
@@ -297,10 +308,12 @@ enum fl_err fl_cache_open(const struct fl_cache_options *o, struct fl_cache **ou
 close_env:
 	mdb_env_close(c->env);
 	if (is_new) {
-		forget_new_file(o->folder_fd);
+		forget_new_file(&share);
 	}
 free_cache:
 	free(c);
+close_share:
+	fl__share_close(&share);
 	return err;
 }
 
@@ -314,6 +327,7 @@ void fl_cache_close(struct fl_cache *c)
 	}
 	mdb_txn_abort(c->read);
 	mdb_env_close(c->env);
+	fl__share_close(&c->share);
 	free(c);
 }
 

@@ -37,12 +37,20 @@ void fl__child_tell_cache(struct child *c)
 {
 	struct supervisor *s = c->sup;
 	struct fl_frame f = fl_frame_init(FL_FRAME_CONTROL);
+	int parcel = -1;
 	f.h.flags = FL_CONTROL_CACHE;
 	f.h.generation = s->generation;
+	if (c->channel == NULL) {
+		return;
+	}
 	c->generation = s->generation;
-	if (c->channel != NULL &&
-	    fl_channel_send_fds(c->channel, &f, &s->generation_fd, 1) != FL_OK) {
+	if (fl_cache_hold_parcel(&s->hold, &parcel) != FL_OK ||
+	    fl_channel_send_fds(c->channel, &f, &parcel, 1) != FL_OK) {
+		fl_log(FL_LOG_ERROR, "cannot hand the cache to %s; ending it", c->name);
 		fl__child_kill(c, SIGKILL);
+	}
+	if (parcel >= 0) {
+		close(parcel);
 	}
 }
 
@@ -135,7 +143,7 @@ static void tell_all(struct child *c)
 					       &s->child[i].sketch_read);
 			}
 		}
-		if (s->generation_fd >= 0) {
+		if (s->has_cache) {
 			fl__child_tell_cache(c);
 		}
 	}

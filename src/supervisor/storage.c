@@ -11,9 +11,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
+
+enum {
+	LOCK_AT_MIN = 256,
+	LOCK_AT_MAX = 16384, /* the kernel's table of descriptors grows to it: 8 octets each */
+	LOCK_BELOW_LIMIT = 16,
+	HELD_LOOK_MS = 10,
+	HELD_WAIT_MS = 2000
+};
 
 #define MEMORY_BASE "/dev/shm"
 
@@ -77,10 +87,34 @@ static bool has_room(const struct supervisor *s, int generation_fd)
 	return have + (uint64_t)v.f_bavail * v.f_frsize >= s->config->cache.size;
 }
 
+/* The number at which each role finds the lock: above all that it opens, within its bounds. */
+static unsigned lock_number(void)
+{
+	struct rlimit r;
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur < LOCK_AT_MIN) {
+		return LOCK_AT_MIN;
+	}
+	return (unsigned)(r.rlim_cur < LOCK_AT_MAX ? r.rlim_cur : LOCK_AT_MAX) -
+	       LOCK_BELOW_LIMIT;
+}
+
+/* The roles of an instance that was killed may take a moment to end. */
+static enum fl_err hold(int fd, struct fl_cache_hold *out)
+{
+	const struct timespec pause = { .tv_nsec = HELD_LOOK_MS * 1000000L };
+	enum fl_err err = fl_cache_hold(fd, lock_number(), out);
+	for (unsigned i = 0; err == FL_EBUSY && i < HELD_WAIT_MS / HELD_LOOK_MS; i++) {
+		nanosleep(&pause, NULL);
+		err = fl_cache_hold(fd, lock_number(), out);
+	}
+	return err;
+}
+
 static enum fl_err open_in(struct supervisor *s, const char *folder, bool renew, char *problem,
 			   size_t size)
 {
 	unsigned generation;
+	struct fl_cache_hold held;
 	int fd;
 	enum fl_err err = fl_cache_folder_open(folder, renew, &fd, &generation, problem, size);
 	if (err != FL_OK) {
@@ -94,10 +128,16 @@ static enum fl_err open_in(struct supervisor *s, const char *folder, bool renew,
 			 (unsigned long long)s->config->cache.size >> 20);
 		return FL_ENOSPACE;
 	}
-	if (s->generation_fd >= 0) {
-		close(s->generation_fd);
+	if ((err = hold(fd, &held)) != FL_OK) {
+		close(fd);
+		snprintf(problem, size, "%s is in use by another fairleadd", folder);
+		return err;
 	}
-	s->generation_fd = fd;
+	if (s->has_cache) {
+		fl_cache_hold_close(&s->hold);
+	}
+	s->has_cache = true;
+	s->hold = held;
 	s->generation = generation;
 	return FL_OK;
 }
@@ -185,7 +225,7 @@ static enum fl_err open_memory(struct supervisor *s)
 enum fl_err fl__storage_open_cache(struct supervisor *s)
 {
 	char problem[512] = "";
-	s->generation_fd = s->folder_fd = -1;
+	s->folder_fd = -1;
 	enum fl_err err = open_in(s, s->config->cache.folder, false, problem, sizeof(problem));
 	if (err == FL_OK) {
 		err = open_base(s, s->config->cache.folder);
@@ -211,6 +251,9 @@ enum fl_err fl__storage_next_generation(struct supervisor *s, char *problem, siz
 
 void fl__storage_close(struct supervisor *s)
 {
+	if (s->has_cache) {
+		fl_cache_hold_end(&s->hold);
+	}
 	if (!s->folder_is_memory || s->folder[0] == '\0') {
 		return;
 	}

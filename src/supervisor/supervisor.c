@@ -100,7 +100,7 @@ static bool all_ready(const struct supervisor *s)
 			return false;
 		}
 	}
-	return s->cache_ready || s->cache_missing || s->generation_fd < 0;
+	return s->cache_ready || s->cache_missing || !s->has_cache;
 }
 
 static void check_serving(struct supervisor *s)
@@ -355,7 +355,7 @@ int fl_supervisor_main(const struct fl_config *config)
 		return FL_EXIT_RUNTIME;
 	}
 	s->config = config;
-	s->folder_fd = s->generation_fd = -1;
+	s->folder_fd = -1;
 	fl_log_init("supervisor", config->log.level, config->log.format);
 	if (uv_loop_init(&s->loop) != 0) {
 		free(s);

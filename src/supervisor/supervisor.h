@@ -12,6 +12,7 @@
 #define FL_SUPERVISOR_PRIVATE_H
 
 #include "fairlead/base/list.h"
+#include "fairlead/cache/cache.h"
 #include "fairlead/config/config.h"
 #include "fairlead/ipc/channel.h"
 #include "fairlead/ipc/control.h"
@@ -107,9 +108,10 @@ struct supervisor {
 	int folder_fd;     /* base folder */
 	char folder[4096]; /* its path */
 	bool folder_is_memory;
-	int memory_lock;   /* held while that folder is ours */
-	int generation_fd; /* the current generation's, or -1 */
-	uint32_t generation;
+	int memory_lock; /* held while that folder is ours */
+	bool has_cache;
+	struct fl_cache_hold hold; /* the current generation's folder */
+	uint32_t generation;       /* and its number */
 	bool cache_ready;
 	bool cache_missing; /* the keeper cannot use it: served without one, for now */
 	enum cache_want want;

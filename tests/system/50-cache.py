@@ -167,12 +167,13 @@ def make_folder_of(file):
 
 
 def make_folder_of_lock(file):
-    (file.parent / "lock.mdb").unlink()
+    (file.parent / "lock.mdb").unlink(missing_ok=True)
     (file.parent / "lock.mdb").mkdir()
     (file.parent / "lock.mdb/inside").write_text("x")
 
 
 def write_lock(file):
+    """As a file in place of the link that a killed run leaves."""
     (file.parent / "lock.mdb").write_bytes(os.urandom(8192))
 
 

@@ -23,7 +23,7 @@
 struct fl_cache;
 
 struct fl_cache_options {
-	int folder_fd;      /* borrowed: dup before closing */
+	int folder_fd;      /* borrowed; a generation's folder, or a parcel of it (below) */
 	uint64_t map_bytes; /* hard bound of the file */
 	bool writer;
 };
@@ -113,5 +113,32 @@ enum fl_err fl_cache_each(struct fl_cache *c, fl_cache_each_fn each, void *arg) 
  */
 enum fl_err fl_cache_folder_open(const char *folder, bool renew, int *fd, unsigned *generation,
 				 char *problem, size_t problem_size) FL_MUST_USE;
+
+/**
+ * A generation's folder as the supervisor holds it for its roles, with LMDB's lock in memory.
+ *
+ * The lock (lock.mdb) is a table that every reader writes in each transaction, through a
+ * shared mapping. On a disk, its pages are taken from their writers when they are written back,
+ * and the next write waits for the file system: cached answers would wait for the disk. It need
+ * not outlive a run, so that it is a memfd here: lock.mdb is a link to /proc/self/fd/LOCK_AT,
+ * and fl_cache_open() puts the memfd there. In memory nobody else sees it; so the folder
+ * itself is locked against another instance, for as long as anybody has it open.
+ */
+struct fl_cache_hold {
+	int folder_fd;
+	int lock_fd;      /* -1: this file system knows no locks or links; it lies there */
+	unsigned lock_at; /* the descriptor's number in every role: high, so that it is free */
+};
+
+/**
+ * Hold the generation in @p folder_fd, which is taken over on success.
+ * @retval FL_EBUSY  another instance has it, or a process of an earlier one that lives still
+ */
+enum fl_err fl_cache_hold(int folder_fd, unsigned lock_at,
+			  struct fl_cache_hold *out) FL_MUST_USE;
+/** One descriptor for a role, to be sent and closed: fl_cache_open() takes it for a folder. */
+enum fl_err fl_cache_hold_parcel(const struct fl_cache_hold *h, int *fd) FL_MUST_USE;
+void fl_cache_hold_close(struct fl_cache_hold *h); /* roles may go on using it */
+void fl_cache_hold_end(struct fl_cache_hold *h);   /* none does: the link goes, too */
 
 #endif
