@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,6 +16,8 @@ enum {
 	BATCH = 32,
 	ROUNDS = 4, /* receive calls a wake-up, so that one peer cannot hold the loop */
 	QUEUE_DEFAULT = 8192, /* frames */
+	OCTETS_DEFAULT = 8 << 20,
+	RESETS_MAX = 2, /* read past; there is one, unless the kernel has a new idea */
 	SOCKET_BUFFER = 1 << 20
 };
 
@@ -26,7 +29,7 @@ struct queued {
 	uint8_t octets[];
 };
 
-struct receiver { /* one batch of buffers; pages are touched only as far as frames reach */
+struct fl_receiver { /* one batch of buffers; pages are touched only as far as frames reach */
 	struct mmsghdr hdr[BATCH];
 	struct iovec iov[BATCH];
 	_Alignas(struct cmsghdr) char control[BATCH]
@@ -41,10 +44,11 @@ struct fl_channel {
 	uv_check_t check;     /* flushes what this turn's events queued */
 	int fd;
 	unsigned handles; /* not yet closed by the loop */
-	bool freed, open, blocked, in_callback;
+	bool freed, open, blocked, in_callback, owns_rx;
+	unsigned resets;
 	struct fl_list queue;
-	size_t n_queued;
-	struct receiver *rx;
+	size_t n_queued, queued_octets;
+	struct fl_receiver *rx;
 };
 
 static void on_poll(uv_poll_t *h, int status, int events);
@@ -55,20 +59,38 @@ static void watch(struct fl_channel *ch)
 	uv_poll_start(&ch->poll, events, on_poll);
 }
 
-static void drop_queue(struct fl_channel *ch)
+/* What a queued frame takes of the bound: small ones weigh as much as they cost. */
+static size_t weight(size_t len)
 {
-	while (!fl_list_empty(&ch->queue)) {
+	return sizeof(struct queued) + len;
+}
+
+static void free_queued(struct queued *q)
+{
+	for (unsigned i = 0; i < q->n_fds; i++) {
+		close(q->fds[i]);
+	}
+	free(q);
+}
+
+/* Take the first @p n out of the queue: sent, or given up. */
+static void unqueue(struct fl_channel *ch, size_t n)
+{
+	ch->n_queued -= n;
+	for (; n > 0; n--) {
 		struct queued *q = FL_CONTAINER(ch->queue.next, struct queued, node);
 		fl_list_remove(&q->node);
-		for (unsigned i = 0; i < q->n_fds; i++) {
-			close(q->fds[i]);
-		}
-		free(q);
-		if (ch->o.counters != NULL) {
-			FL_COUNT_ADD(ch->o.counters, ipc_dropped, 1);
-		}
+		ch->queued_octets -= weight(q->len);
+		free_queued(q);
 	}
-	ch->n_queued = 0;
+}
+
+static void drop_queue(struct fl_channel *ch)
+{
+	if (ch->o.counters != NULL) {
+		FL_COUNT_ADD(ch->o.counters, ipc_dropped, ch->n_queued);
+	}
+	unqueue(ch, ch->n_queued);
 }
 
 static void stop_flushing(struct fl_channel *ch)
@@ -98,7 +120,9 @@ static void finish(struct fl_channel *ch)
 		return;
 	}
 	drop_queue(ch);
-	free(ch->rx);
+	if (ch->owns_rx) {
+		fl_receiver_free(ch->rx);
+	}
 	free(ch);
 }
 
@@ -114,7 +138,17 @@ static void on_handle_closed(uv_handle_t *h)
 
 /* --- receiving --- */
 
-static void prepare_batch(struct receiver *rx)
+struct fl_receiver *fl_receiver_new(void)
+{
+	return malloc(sizeof(struct fl_receiver)); /* not cleared: most is never touched */
+}
+
+void fl_receiver_free(struct fl_receiver *rx)
+{
+	free(rx);
+}
+
+static void prepare_batch(struct fl_receiver *rx)
 {
 	for (unsigned i = 0; i < BATCH; i++) {
 		rx->iov[i] = (struct iovec){ rx->octets[i], FL_FRAME_MAX };
@@ -179,6 +213,13 @@ static bool deliver(struct fl_channel *ch, struct mmsghdr *m, const uint8_t *oct
 	return err == FL_OK;
 }
 
+/* A peer that died with unread messages of ours: the kernel reports that once, before what the
+ * peer itself had sent, which still waits. */
+static bool is_reset(struct fl_channel *ch)
+{
+	return errno == ECONNRESET && ch->resets++ < RESETS_MAX;
+}
+
 /* Receive once. 0: nothing more now; <0: closed; else frames handled. */
 static int receive_batch(struct fl_channel *ch)
 {
@@ -186,7 +227,7 @@ static int receive_batch(struct fl_channel *ch)
 	int n;
 	do {
 		n = recvmmsg(ch->fd, ch->rx->hdr, BATCH, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
-	} while (n < 0 && errno == EINTR);
+	} while (n < 0 && (errno == EINTR || is_reset(ch)));
 	if (n < 0) {
 		return errno == EAGAIN ? 0 : -1;
 	}
@@ -253,18 +294,27 @@ static void put_fds(struct msghdr *m, char *control, const struct queued *q)
 
 static void sent(struct fl_channel *ch, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++) {
-		struct queued *q = FL_CONTAINER(ch->queue.next, struct queued, node);
-		fl_list_remove(&q->node);
-		for (unsigned k = 0; k < q->n_fds; k++) {
-			close(q->fds[k]);
-		}
-		free(q);
-	}
-	ch->n_queued -= n;
+	unqueue(ch, n);
 	if (ch->o.counters != NULL) {
 		FL_COUNT_ADD(ch->o.counters, ipc_sent, n);
 	}
+}
+
+/* The kernel takes no more of this channel, for ever. A peer that is gone is found by reading,
+ * after what it still had to say; after anything else (too many descriptors in flight, say)
+ * the connection is cut, so that both ends learn that something was lost. */
+static void not_sent(struct fl_channel *ch, int why)
+{
+	drop_queue(ch);
+	if (why != EPIPE && why != ECONNRESET) {
+		fl_log(FL_LOG_ERROR, "cannot send to another role, closing: %s", strerror(why));
+		shutdown(ch->fd, SHUT_RDWR);
+	}
+}
+
+static bool may_pass(int why)
+{
+	return why == EAGAIN || why == ENOBUFS || why == ENOMEM;
 }
 
 void fl_channel_flush(struct fl_channel *ch)
@@ -287,13 +337,11 @@ void fl_channel_flush(struct fl_channel *ch)
 		const int r = sendmmsg(ch->fd, hdr, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (r > 0) {
 			sent(ch, (unsigned)r);
-		} else if (r < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
+		} else if (r < 0 && may_pass(errno)) {
 			ch->blocked = true;
 			watch(ch);
 		} else if (r < 0 && errno != EINTR) {
-			/* the peer is gone; the read side says so, after what it still had to
-			 * say */
-			drop_queue(ch);
+			not_sent(ch, errno);
 		}
 	}
 	if (ch->n_queued == 0 || ch->blocked) {
@@ -311,37 +359,21 @@ static void on_check(uv_check_t *h)
 	fl_channel_flush(h->data);
 }
 
-enum fl_err fl_channel_send_fds(struct fl_channel *ch, const struct fl_frame *f, const int *fds,
-				unsigned n_fds)
+/* Duplicates of @p fds for a queued frame; on failure those made are its to close. */
+static bool dup_fds(struct queued *q, const int *fds, unsigned n_fds)
 {
-	assert(n_fds <= FL_CHANNEL_FDS_MAX);
-	if (!ch->open) {
-		return FL_ECLOSED;
-	}
-	if (ch->n_queued >= ch->o.max_queued) {
-		if (ch->o.counters != NULL) {
-			FL_COUNT_ADD(ch->o.counters, ipc_dropped, 1);
-		}
-		return FL_EBUSY;
-	}
-	const size_t len = sizeof(f->h) + f->h.text_len + f->h.packet_len;
-	struct queued *q = malloc(sizeof(*q) + len);
-	if (q == NULL) {
-		return FL_ENOMEM;
-	}
-	q->len = len;
-	q->n_fds = 0;
-	for (unsigned i = 0; i < n_fds; i++) {
-		const int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
+	while (q->n_fds < n_fds) {
+		const int fd = fcntl(fds[q->n_fds], F_DUPFD_CLOEXEC, 0);
 		if (fd < 0) {
-			for (unsigned k = 0; k < q->n_fds; k++) {
-				close(q->fds[k]);
-			}
-			free(q);
-			return FL_ESYSTEM;
+			return false;
 		}
 		q->fds[q->n_fds++] = fd;
 	}
+	return true;
+}
+
+static void write_octets(struct queued *q, const struct fl_frame *f)
+{
 	memcpy(q->octets, &f->h, sizeof(f->h));
 	if (f->h.text_len > 0) {
 		memcpy(q->octets + sizeof(f->h), f->text, f->h.text_len);
@@ -349,7 +381,36 @@ enum fl_err fl_channel_send_fds(struct fl_channel *ch, const struct fl_frame *f,
 	if (f->h.packet_len > 0) {
 		memcpy(q->octets + sizeof(f->h) + f->h.text_len, f->packet, f->h.packet_len);
 	}
+}
+
+enum fl_err fl_channel_send_fds(struct fl_channel *ch, const struct fl_frame *f, const int *fds,
+				unsigned n_fds)
+{
+	assert(n_fds <= FL_CHANNEL_FDS_MAX);
+	const size_t len = sizeof(f->h) + f->h.text_len + f->h.packet_len;
+	if (!ch->open) {
+		return FL_ECLOSED;
+	}
+	if (ch->n_queued >= ch->o.max_queued ||
+	    ch->queued_octets + weight(len) > ch->o.max_octets) {
+		if (ch->o.counters != NULL) {
+			FL_COUNT_ADD(ch->o.counters, ipc_dropped, 1);
+		}
+		return FL_EBUSY;
+	}
+	struct queued *q = malloc(sizeof(*q) + len);
+	if (q == NULL) {
+		return FL_ENOMEM;
+	}
+	q->len = len;
+	q->n_fds = 0;
+	if (!dup_fds(q, fds, n_fds)) {
+		free_queued(q);
+		return FL_ESYSTEM;
+	}
+	write_octets(q, f);
 	fl_list_append(&ch->queue, &q->node);
+	ch->queued_octets += weight(len);
 	if (ch->n_queued++ == 0 && !ch->blocked) {
 		uv_prepare_start(&ch->prepare, on_prepare);
 		uv_check_start(&ch->check, on_check);
@@ -367,29 +428,37 @@ bool fl_channel_is_open(const struct fl_channel *ch)
 	return ch->open;
 }
 
-enum fl_err fl_channel_open(const struct fl_channel_options *o, struct fl_channel **out)
+static void set_options(struct fl_channel *ch, const struct fl_channel_options *o)
 {
-	struct fl_channel *ch = calloc(1, sizeof(*ch));
-	if (ch == NULL) {
-		return FL_ENOMEM;
-	}
-	ch->rx = malloc(sizeof(*ch->rx)); /* not cleared: most of it is never touched */
-	if (ch->rx == NULL) {
-		free(ch);
-		return FL_ENOMEM;
-	}
 	ch->o = *o;
 	if (ch->o.max_queued == 0) {
 		ch->o.max_queued = QUEUE_DEFAULT;
 	}
+	if (ch->o.max_octets == 0) {
+		ch->o.max_octets = OCTETS_DEFAULT;
+	}
 	ch->fd = o->fd;
-	fl_list_init(&ch->queue);
 	const int size = SOCKET_BUFFER; /* bounded by wmem_max: then more waits in the queue */
 	setsockopt(o->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
+enum fl_err fl_channel_open(const struct fl_channel_options *o, struct fl_channel **out)
+{
+	enum fl_err err = FL_ENOMEM;
+	struct fl_channel *ch = calloc(1, sizeof(*ch));
+	if (ch == NULL) {
+		return FL_ENOMEM;
+	}
+	ch->owns_rx = o->receiver == NULL;
+	ch->rx = ch->owns_rx ? fl_receiver_new() : o->receiver;
+	if (ch->rx == NULL) {
+		goto free_channel;
+	}
+	fl_list_init(&ch->queue);
+	set_options(ch, o);
 	if (uv_poll_init(o->loop, &ch->poll, o->fd) != 0) {
-		free(ch->rx);
-		free(ch);
-		return FL_ESYSTEM;
+		err = FL_ESYSTEM;
+		goto free_receiver;
 	}
 	uv_prepare_init(o->loop, &ch->prepare);
 	uv_check_init(o->loop, &ch->check);
@@ -399,6 +468,13 @@ enum fl_err fl_channel_open(const struct fl_channel_options *o, struct fl_channe
 	watch(ch);
 	*out = ch;
 	return FL_OK;
+free_receiver:
+	if (ch->owns_rx) {
+		fl_receiver_free(ch->rx);
+	}
+free_channel:
+	free(ch);
+	return err;
 }
 
 void fl_channel_free(struct fl_channel *ch)

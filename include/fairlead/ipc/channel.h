@@ -3,9 +3,13 @@
  * A connection between two roles: SOCK_SEQPACKET on uv_poll, in batches.
  *
  * Receives with recvmmsg (32 frames a call), sends what a loop turn has gathered
- * with sendmmsg at its end. What the kernel does not take waits in a bounded
- * queue; a full queue refuses (FL_EBUSY, counted) and the caller decides. A frame that
- * does not parse closes the connection: its peer is broken or foreign.
+ * with sendmmsg at its end. What the kernel does not take waits in a queue that is
+ * bounded in frames and in octets; a full queue refuses (FL_EBUSY, counted) and the caller
+ * decides. A frame that does not parse closes the connection: its peer is broken or foreign.
+ * What a peer said before it died is heard first.
+ *
+ * The bound is each channel's: a process may hold as many times max_octets as it has channels
+ * to peers that stand still.
  *
  * The listening ends are the supervisor's and outlive every role, so a
  * connection to a peer that is being restarted succeeds at once and is served when it
@@ -21,6 +25,7 @@
 #include <stddef.h>
 
 struct fl_channel;
+struct fl_receiver;
 struct uv_loop_s;
 
 struct fl_channel_options {
@@ -33,7 +38,17 @@ struct fl_channel_options {
 	void *arg;
 	struct fl_counters *counters; /* may be NULL */
 	size_t max_queued;            /* frames waiting, 8192 when 0 */
+	size_t max_octets; /* of them, with what the queue itself takes; 8 MiB when 0 */
+	struct fl_receiver
+		*receiver; /* of this loop, borrowed; NULL: the channel makes its own */
 };
+
+/**
+ * Room for one batch of received frames, 2 MiB of which only what frames reach is touched.
+ * Channels of one loop can share one; it must outlive them.
+ */
+struct fl_receiver *fl_receiver_new(void); /* NULL: out of memory */
+void fl_receiver_free(struct fl_receiver *rx);
 
 /** Passed descriptors are the callback's to close; it sets those it keeps to -1. At most 32 a
  * frame. */

@@ -194,6 +194,121 @@ Test(channel, what_a_dying_peer_said_last_is_still_heard)
 	uv_loop_close(&loop);
 }
 
+/* It dies with our messages unread: the kernel then reports a reset before what it had sent. */
+Test(channel, nor_are_its_last_words_lost_when_it_had_not_read_ours)
+{
+	uv_loop_t loop;
+	struct end b;
+	int fd[2];
+	uv_loop_init(&loop);
+	pair(fd);
+	open_end(&b, &loop, fd[1], 0);
+	const struct fl_frame unread = numbered(1, NULL, 0);
+	cr_assert_eq(fl_channel_send(b.ch, &unread), FL_OK);
+	fl_channel_flush(b.ch);
+	for (uint64_t i = 1; i <= 40; i++) {
+		const struct fl_frame f = numbered(i, NULL, 0);
+		cr_assert_eq(write(fd[0], &f.h, sizeof(f.h)), (ssize_t)sizeof(f.h));
+	}
+	close(fd[0]);
+	run_for(&loop, 5000);
+	cr_expect_eq(b.frames, 40, "%u of 40 were heard", b.frames);
+	cr_expect_eq(b.closed, 1);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	uv_loop_close(&loop);
+}
+
+/* Nobody reads: what the kernel does not take is held, up to the bound and no further. */
+Test(channel, a_queue_is_bounded_in_octets)
+{
+	enum { BOUND = 1 << 20, LARGE = 60000 };
+	static uint8_t packet[LARGE];
+	uv_loop_t loop;
+	struct fl_channel *ch;
+	int fd[2];
+	unsigned queued = 0;
+	uv_loop_init(&loop);
+	pair(fd);
+	const struct fl_channel_options o = { .loop = &loop, .fd = fd[0], .max_octets = BOUND };
+	cr_assert_eq(fl_channel_open(&o, &ch), FL_OK);
+	const struct fl_frame f = numbered(1, packet, LARGE);
+	enum fl_err err = FL_OK;
+	while (queued < 1000 && (err = fl_channel_send(ch, &f)) == FL_OK) {
+		queued++;
+	}
+	cr_expect_eq(err, FL_EBUSY);
+	cr_expect_eq(queued, BOUND / (LARGE + sizeof(struct fl_frame_header)), "%u", queued);
+	/* what has left makes room again */
+	fl_channel_flush(ch);
+	cr_expect_eq(fl_channel_send(ch, &f), FL_OK);
+	fl_channel_free(ch);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	close(fd[1]);
+	uv_loop_close(&loop);
+}
+
+Test(channel, small_frames_weigh_what_they_cost)
+{
+	uv_loop_t loop;
+	struct fl_channel *ch;
+	int fd[2];
+	unsigned queued = 0;
+	uv_loop_init(&loop);
+	pair(fd);
+	const struct fl_channel_options o = {
+		.loop = &loop, .fd = fd[0], .max_octets = 100000, .max_queued = 100000
+	};
+	cr_assert_eq(fl_channel_open(&o, &ch), FL_OK);
+	const struct fl_frame f = numbered(1, NULL, 0);
+	while (queued < 10000 && fl_channel_send(ch, &f) == FL_OK) {
+		queued++;
+	}
+	cr_expect_lt(queued, 100000 / sizeof(struct fl_frame_header), "%u", queued);
+	fl_channel_free(ch);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	close(fd[1]);
+	uv_loop_close(&loop);
+}
+
+Test(channel, two_channels_share_one_receive_buffer)
+{
+	uv_loop_t loop;
+	struct end a[2];
+	struct fl_channel *from[2];
+	struct fl_receiver *rx = fl_receiver_new();
+	uv_loop_init(&loop);
+	for (unsigned i = 0; i < 2; i++) {
+		int fd[2];
+		pair(fd);
+		a[i] = (struct end){ .loop = &loop, .in_order = true };
+		struct fl_channel_options o = { .loop = &loop,
+						.fd = fd[0],
+						.frame = on_frame,
+						.closed = on_closed,
+						.arg = &a[i],
+						.receiver = rx };
+		cr_assert_eq(fl_channel_open(&o, &a[i].ch), FL_OK);
+		o.fd = fd[1];
+		cr_assert_eq(fl_channel_open(&o, &from[i]), FL_OK);
+	}
+	for (uint64_t n = 1; n <= 200; n++) {
+		const struct fl_frame f = numbered(n, NULL, 0);
+		cr_assert_eq(fl_channel_send(from[n % 2], &f), FL_OK);
+	}
+	run_for(&loop, 200);
+	cr_expect_eq(a[0].frames, 100);
+	cr_expect_eq(a[1].frames, 100);
+	cr_expect_eq(a[0].last_job, 200);
+	cr_expect_eq(a[1].last_job, 199);
+	for (unsigned i = 0; i < 2; i++) {
+		fl_channel_free(a[i].ch);
+		fl_channel_free(from[i]);
+	}
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_expect_eq(uv_loop_close(&loop), 0);
+	fl_receiver_free(rx);
+}
+
 Test(channel, descriptors_pass_and_those_not_kept_are_closed)
 {
 	uv_loop_t loop;
