@@ -63,6 +63,8 @@ enum fl_err fl__context_make(const struct fl__plan *plan, struct ub_event_base *
 	 * exists only as an option of this call, and without it failures have no reason */
 	if (ub_ctx_debugout(ctx, log) != 0 ||
 	    ub_ctx_config(ctx, fd_path(plan->conf_fd, path)) != 0 ||
+	    (plan->have_ipv6 != NULL &&
+	     ub_ctx_set_option(ctx, "do-ip6:", plan->ipv6 ? "yes" : "no") != 0) ||
 	    ub_ctx_set_option(ctx, "val-log-squelch:", "no") != 0 || !probe(ctx)) {
 		ub_ctx_delete(ctx); /* half built; nothing else can be done with it */
 		return FL_ESYSTEM;
@@ -266,7 +268,10 @@ static unsigned range_for_this_process(void)
 enum fl_err fl__plan_open(const struct fl_engine_options *o, struct fl__plan *plan,
 			  char *problem, size_t problem_size)
 {
-	struct fl__plan p = { .conf_fd = -1, .outgoing_range = range_for_this_process() };
+	struct fl__plan p = { .conf_fd = -1,
+			      .outgoing_range = range_for_this_process(),
+			      .have_ipv6 = o->have_ipv6,
+			      .ipv6 = o->ipv6 };
 	const char *hints = o->root_hints_text;
 	p.hints_fd = text_file("fairlead-root-hints",
 			       hints != NULL ? hints : fl__builtin_root_hints());

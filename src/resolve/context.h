@@ -20,6 +20,8 @@
 struct fl__plan {
 	int conf_fd, hints_fd;
 	unsigned outgoing_range;
+	bool (*have_ipv6)(void); /* NULL: what the configuration file says stands */
+	bool ipv6;               /* what it said last */
 };
 
 /** @p problem gets a line on any failure. Forks and waits for the child, at most 20 s. */

@@ -51,6 +51,7 @@ static enum fl_err ask_new(struct fl_engine *e, const uint8_t *name, uint16_t qt
 		return err;
 	}
 	job->engine = e;
+	job->asked_ns = fl_clock_boot_ns();
 	if ((err = fl__job_wait(job, answer, arg, ticket)) != FL_OK) {
 		fl__jobs_take(&e->jobs, job);
 		fl__job_free(job);

@@ -33,6 +33,7 @@ struct fl__job {
 	struct fl__waiter *waiters, **last_waiter;
 	struct fl__zone *zone;
 	uint64_t hash;
+	uint64_t asked_ns; /* when the first one asked */
 	unsigned attempts;
 	uint16_t type;
 	bool finished;

@@ -104,10 +104,20 @@ void fl__engine_drain(struct fl_engine *e, uint64_t now_ns)
 	}
 }
 
+/* A box may boot before its network: a way to the outside can come later, or go. */
+static bool ipv6_changed(struct fl__plan *p)
+{
+	const bool before = p->ipv6;
+	p->ipv6 = p->have_ipv6 != NULL ? p->have_ipv6() : before;
+	return p->ipv6 != before;
+}
+
 enum fl_err fl__engine_renew(struct fl_engine *e, const char *cause)
 {
 	uint64_t now = fl_clock_boot_ns();
-	if (e->current != NULL && !e->current->asked) { /* as good as new, but for its clock */
+	const bool other_way = e->current != NULL && ipv6_changed(&e->plan);
+	if (e->current != NULL && !e->current->asked &&
+	    !other_way) { /* as good as new, but for its clock */
 		e->current->made_ns = now;
 		e->current->clock_offset_s = clock_offset_s(now);
 		return FL_OK;

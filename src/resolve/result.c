@@ -229,7 +229,8 @@ static void deliver(struct fl_engine *e, struct fl__job *job)
 					    .text = job->text.text,
 					    .text_len = job->text.len,
 					    .packet = job->packet,
-					    .packet_len = job->packet_len };
+					    .packet_len = job->packet_len,
+					    .asked_ns = job->asked_ns };
 	for (const struct fl__waiter *w = job->waiters; w != NULL; w = w->next) {
 		w->answer(w->arg, w->ticket, &a);
 	}

@@ -19,7 +19,7 @@ static enum fl_err append_file(const char *path, char **text, char *problem, siz
 	FILE *in = fopen(path, "re");
 	if (in == NULL) {
 		snprintf(problem, size, "cannot read %s: %s", path, strerror(errno));
-		return FL_ESYSTEM;
+		return FL_EINVALID; /* named by the configuration: its author can mend it */
 	}
 	char *grown = realloc(*text, have + FILE_MAX + 2);
 	if (grown == NULL) {
@@ -50,6 +50,17 @@ static bool have_ipv6(void)
 	const bool ok = connect(fd, (struct sockaddr *)&k_root, sizeof(k_root)) == 0;
 	close(fd);
 	return ok;
+}
+
+/* The operator's own word to libunbound is the last one. */
+static bool says_ipv6(const struct fl_config *c)
+{
+	for (size_t i = 0; i < c->resolver.n_libunbound; i++) {
+		if (strcmp(c->resolver.libunbound[i].name, "do-ip6") == 0) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /* Below 1.25.2 a removed domain can be kept alive for ever in the engine's own caches:
@@ -142,6 +153,7 @@ enum fl_err fl__resolver_setup(const struct fl_config *c, struct engine_setup *o
 	o->own = c->listen.at;
 	o->n_own = c->listen.n;
 	o->ipv4 = true;
+	o->have_ipv6 = c->resolver.ipv6 == FL_AUTO && !says_ipv6(c) ? have_ipv6 : NULL;
 	o->ipv6 = c->resolver.ipv6 == FL_YES || (c->resolver.ipv6 == FL_AUTO && have_ipv6());
 	o->qname_minimisation = c->resolver.qname_minimisation != FL_QMIN_OFF;
 	o->qname_minimisation_strict = c->resolver.qname_minimisation == FL_QMIN_STRICT;

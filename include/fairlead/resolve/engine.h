@@ -50,6 +50,7 @@ struct fl_engine_options {
 	const struct fl_addr *own; /* our listen addresses: never asked */
 	size_t n_own;
 	bool ipv4, ipv6;
+	bool (*have_ipv6)(void); /* asked for each later context; NULL: ipv6 stands */
 	bool qname_minimisation, qname_minimisation_strict;
 	bool query_loopback;
 	uint64_t context_age_s; /* 0: never */
@@ -68,6 +69,8 @@ struct fl_engine_answer {
 	uint8_t text_len;
 	const uint8_t *packet; /* whole response message, NULL when failed */
 	size_t packet_len;
+	uint64_t asked_ns; /* boot clock: when its job began. Who was merged onto it asked
+			      later, but got what was found from then on. */
 };
 
 /** Called once for each fl_engine_ask() that returned FL_OK; never inside that call. */
