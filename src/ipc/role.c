@@ -42,6 +42,13 @@ static enum fl_err tie_to_parent(void)
 	return FL_OK;
 }
 
+/* What else the caller of fairleadd had open went through the supervisor into us: it would be
+ * at hand for whoever takes this role over. */
+static void close_strange_fds(void)
+{
+	close_range(FL_CONTROL_FD + 1, ~0U, 0); /* Linux 5.9; an older kernel keeps them open */
+}
+
 /* Wait for the first frame, before there is a loop. */
 static enum fl_err receive_welcome(uint8_t *octets, struct fl_frame *f,
 				   int fds[static FL_WELCOME_FDS], unsigned *n_fds)
@@ -112,6 +119,15 @@ static enum fl_err map_segments(struct fl_role_self *self, const int *fds)
 	return FL_OK;
 }
 
+/* Counters go on through the lives of a role; what it held and did when it died is gone. */
+static void zero_gauges(struct fl_counters *c)
+{
+	__atomic_store_n(&c->committing, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->in_flight, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->cache_entries, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->cache_bytes, 0, __ATOMIC_RELAXED);
+}
+
 static enum fl_err take_welcome(struct fl_role_self *self)
 {
 	int fds[FL_WELCOME_FDS];
@@ -138,6 +154,9 @@ static enum fl_err take_welcome(struct fl_role_self *self)
 	if (err == FL_OK) {
 		err = map_segments(self, fds);
 	}
+	if (err == FL_OK) {
+		zero_gauges(self->counters);
+	}
 	for (unsigned i = 0; i < n_fds && i < FL_WELCOME_FOLDER; i++) {
 		close(fds[i]);
 	}
@@ -161,6 +180,9 @@ static void on_frame(void *arg, struct fl_channel *ch, const struct fl_frame *f,
 		FL_COUNT_ADD(self->counters, ipc_refused, 1);
 		return;
 	}
+	if (f->h.flags == FL_CONTROL_CACHE) {
+		self->cache_generation = f->h.generation;
+	}
 	self->told(self->arg, f, fds, n_fds);
 }
 
@@ -179,7 +201,9 @@ static enum fl_err make_loop(struct fl_role_self *self)
 		return FL_ENOMEM;
 	}
 	rl->self = self;
-	if (uv_loop_init(&rl->loop) != 0) {
+	self->receiver = fl_receiver_new();
+	if (self->receiver == NULL || uv_loop_init(&rl->loop) != 0) {
+		fl_receiver_free(self->receiver);
 		free(rl);
 		return FL_ESYSTEM;
 	}
@@ -192,7 +216,8 @@ static enum fl_err make_loop(struct fl_role_self *self)
 					      .frame = on_frame,
 					      .closed = on_closed,
 					      .arg = self,
-					      .counters = self->counters };
+					      .counters = self->counters,
+					      .receiver = self->receiver };
 	return fl_channel_open(&o, &self->control);
 }
 
@@ -210,6 +235,7 @@ enum fl_err fl_role_begin(struct fl_role_self *self)
 		       fl_err_text(err));
 		return err;
 	}
+	close_strange_fds();
 	signal(SIGPIPE, SIG_IGN);
 	/* the terminal's ^C is for the supervisor, which drains the roles */
 	signal(SIGINT, SIG_IGN);
@@ -236,6 +262,7 @@ void fl_role_say(struct fl_role_self *self, enum fl_control verb, enum fl_err co
 	const size_t len = strnlen(text, FL_REASON_TEXT_MAX);
 	f.h.flags = (uint32_t)verb;
 	f.h.index = (uint16_t)code;
+	f.h.generation = self->cache_generation;
 	f.h.text_len = (uint8_t)len;
 	f.text = text;
 	if (fl_channel_send(self->control, &f) != FL_OK) {
@@ -292,6 +319,7 @@ void fl_role_fini(struct fl_role_self *self)
 	if (uv_loop_close(self->loop) != 0) {
 		fl_log(FL_LOG_DEBUG, "something on the loop was left open");
 	}
+	fl_receiver_free(self->receiver);
 	free(rl);
 	fl_config_free(self->config);
 }

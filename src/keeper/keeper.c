@@ -6,95 +6,37 @@
 #include "keeper.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
-/* --- connections --- */
+/* --- what resolvers say --- */
 
-static void drop_peer(struct peer *p)
+static bool on_frame(void *arg, struct fl_peer from, const struct fl_frame *f)
 {
-	fl_channel_free(p->channel);
-	p->channel = NULL;
-	p->greeted = false;
-}
-
-static void on_frame(void *arg, struct fl_channel *ch, const struct fl_frame *f, int *fds,
-		     unsigned n_fds)
-{
-	struct peer *p = arg;
-	struct keeper *k = p->keeper;
-	(void)ch;
-	(void)fds;
-	(void)n_fds;
-	if (!p->greeted && f->h.kind == FL_FRAME_HELLO && f->h.role == FL_ROLE_RESOLVER &&
-	    f->h.index < k->self.welcome.resolvers &&
-	    f->h.job_id ==
-		    fl_control_hello(k->self.welcome.greeting, FL_ROLE_RESOLVER, f->h.index)) {
-		p->greeted = true;
-		p->index = f->h.index;
-		return;
+	if (f->h.kind != FL_FRAME_STORE) {
+		return false;
 	}
-	if (!p->greeted || f->h.kind != FL_FRAME_STORE) {
-		FL_COUNT_ADD(k->self.counters, ipc_refused, 1);
-		drop_peer(p);
-		return;
-	}
-	fl__keeper_store(k, p, f);
-}
-
-static void on_closed(void *arg, struct fl_channel *ch)
-{
-	(void)ch;
-	drop_peer(arg);
-}
-
-static struct peer *free_peer(struct keeper *k)
-{
-	for (unsigned i = 0; i < FL_KEEPER_PEERS; i++) {
-		if (k->peer[i].channel == NULL) {
-			return &k->peer[i];
-		}
-	}
-	return NULL;
-}
-
-static void on_accept(uv_poll_t *h, int status, int events)
-{
-	struct keeper *k = h->data;
-	int fd;
-	(void)status;
-	(void)events;
-	const enum fl_err err = fl_channel_accept(k->listen_fd, &fd);
-	if (err == FL_EDENIED) {
-		FL_COUNT_ADD(k->self.counters, ipc_refused, 1);
-	}
-	if (err != FL_OK) {
-		return;
-	}
-	struct peer *p = free_peer(k);
-	const struct fl_channel_options o = { .loop = k->self.loop,
-					      .fd = fd,
-					      .frame = on_frame,
-					      .closed = on_closed,
-					      .arg = p,
-					      .counters = k->self.counters };
-	if (p == NULL || fl_channel_open(&o, &p->channel) != FL_OK) {
-		FL_COUNT_ADD(k->self.counters, ipc_refused, 1);
-		close(fd);
-		return;
-	}
-	p->keeper = k;
+	fl__keeper_store(arg, from.index, f);
+	return true;
 }
 
 /* --- the file --- */
+
+/* What is said of the file that was open names that one's generation, not the new one's. */
+static void leave_cache(struct keeper *k)
+{
+	const uint32_t told = k->self.cache_generation;
+	k->self.cache_generation = k->cache_generation;
+	fl__keeper_commit(k);
+	fl_cache_close(k->cache);
+	k->cache = NULL;
+	k->self.cache_generation = k->cache_generation = told;
+}
 
 static void open_cache(struct keeper *k, int folder_fd)
 {
 	const struct fl_cache_options o = { .folder_fd = folder_fd,
 					    .map_bytes = k->self.config->cache.size,
 					    .writer = true };
-	fl__keeper_commit(k);
-	fl_cache_close(k->cache);
-	k->cache = NULL;
+	leave_cache(k);
 	fl__keeper_mark_disk(k, true);
 	const enum fl_err err = fl_cache_open(&o, &k->cache);
 	fl__keeper_mark_disk(k, false);
@@ -115,35 +57,24 @@ static void open_cache(struct keeper *k, int folder_fd)
 
 /* --- popular names at their expiry --- */
 
-static struct peer *peer_of(struct keeper *k, const uint8_t *name)
-{
-	const uint64_t index = fl_name_zone_hash(name) % k->self.welcome.resolvers;
-	for (unsigned i = 0; i < FL_KEEPER_PEERS; i++) {
-		struct peer *p = &k->peer[i];
-		if (p->channel != NULL && p->greeted && p->index == index) {
-			return p;
-		}
-	}
-	return NULL;
-}
-
 static bool ask_again(void *arg, const struct fl_record *r, const uint8_t *octets, size_t len)
 {
 	struct keeper *k = arg;
 	uint8_t question[FL_FRAME_QUESTION_MAX];
 	struct fl_frame f = fl_frame_init(FL_FRAME_REFRESH);
 	const struct fl_moment now = fl_moment_now(k->self.welcome.boot_id);
-	struct peer *p = peer_of(k, r->name);
 	(void)octets;
 	(void)len;
-	if (fl_record_age_s(r, now) < r->h.ttl_s || p == NULL) {
+	if (k->resolvers == NULL || fl_record_age_s(r, now) < r->h.ttl_s) {
 		return false; /* it was replaced since: that one has its own place in the wheel
 			       */
 	}
+	const uint64_t index = fl_name_zone_hash(r->name) % k->self.welcome.resolvers;
 	f.packet = question;
 	f.h.packet_len = (uint32_t)fl_frame_write_question(question, r->name, r->h.name_len,
 							   r->h.qtype, r->h.qclass);
-	if (fl_channel_send(p->channel, &f) == FL_OK) {
+	const struct fl_peer owner = fl_acceptor_peer(k->resolvers, (unsigned)index);
+	if (fl_acceptor_send(k->resolvers, owner, &f) == FL_OK) {
 		FL_COUNT_ADD(k->self.counters, refresh_asked, 1);
 	}
 	return false;
@@ -192,21 +123,34 @@ static void on_second(uv_timer_t *t)
 
 static void take_listener(struct keeper *k, int *fds, unsigned n_fds)
 {
-	if (n_fds != 1 || k->listen_fd >= 0) {
+	if (n_fds != 1 || k->resolvers != NULL) {
 		return;
 	}
-	k->listen_fd = fds[0];
+	const struct fl_welcome *w = &k->self.welcome;
+	const struct fl_acceptor_options o = { .loop = k->self.loop,
+					       .fd = fds[0],
+					       .role = FL_ROLE_RESOLVER,
+					       .peers = w->resolvers,
+					       .greeting = { w->greeting[0], w->greeting[1] },
+					       .frame = on_frame,
+					       .arg = k,
+					       .counters = k->self.counters,
+					       .receiver = k->self.receiver };
+	const enum fl_err err = fl_acceptor_open(&o, &k->resolvers);
+	if (err != FL_OK) {
+		fl_role_fail(&k->self, FL_EXIT_RUNTIME, "cannot accept connections: %s",
+			     fl_err_text(err));
+		return;
+	}
 	fds[0] = -1;
-	uv_poll_init(k->self.loop, &k->accepting, k->listen_fd);
-	k->accepting.data = k;
-	uv_poll_start(&k->accepting, UV_READABLE, on_accept);
 }
 
+/* A front has one sketch for all its lives: a second one would be somebody else's. */
 static void take_sketch(struct keeper *k, unsigned index, int *fds, unsigned n_fds)
 {
 	void *at;
 	const size_t size = k->self.welcome.sketch_bytes;
-	if (n_fds != 1 || index >= FL_KEEPER_FRONTS ||
+	if (n_fds != 1 || index >= FL_KEEPER_FRONTS || k->sketch[index].blocks != NULL ||
 	    fl_shm_map(fds[0], size, false, &at) != FL_OK) {
 		return;
 	}
@@ -263,14 +207,7 @@ static void told(void *arg, const struct fl_frame *f, int *fds, unsigned n_fds)
 
 static void fini(struct keeper *k)
 {
-	for (unsigned i = 0; i < FL_KEEPER_PEERS; i++) {
-		if (k->peer[i].channel != NULL) {
-			drop_peer(&k->peer[i]);
-		}
-	}
-	if (k->listen_fd >= 0) {
-		uv_close((uv_handle_t *)&k->accepting, NULL);
-	}
+	fl_acceptor_close(k->resolvers);
 	uv_close((uv_handle_t *)&k->commit, NULL);
 	uv_close((uv_handle_t *)&k->second, NULL);
 	fl__refresh_fini(&k->refresh);
@@ -285,7 +222,6 @@ int fl_keeper_main(void)
 	if (k == NULL) {
 		return FL_EXIT_RUNTIME;
 	}
-	k->listen_fd = -1;
 	k->self.told = told;
 	k->self.arg = k;
 	if (fl_role_begin(&k->self) != FL_OK) {

@@ -4,14 +4,13 @@
 
 #include "fairlead/cache/cache.h"
 #include "fairlead/cache/sketch.h"
+#include "fairlead/ipc/acceptor.h"
 #include "fairlead/ipc/role.h"
 #include "refresh.h"
 
 #include <uv.h>
 
 enum {
-	FL_KEEPER_PEERS =
-		128, /* resolvers, and the ones that replace them before they are gone */
 	FL_KEEPER_FRONTS = 64,
 	FL_KEEPER_COMMIT_RECORDS = 1000,
 	FL_KEEPER_COMMIT_MS = 1000, /* from the first record on */
@@ -26,24 +25,14 @@ enum {
 	FL_KEEPER_FAILURE_MEMORY_S = 600 /* a failure after that is the first again */
 };
 
-struct keeper;
-
-struct peer { /* a resolver's connection */
-	struct keeper *keeper;
-	struct fl_channel *channel; /* NULL: unused */
-	bool greeted;
-	unsigned index; /* which resolver; its shard is what it may store */
-};
-
 struct keeper {
 	struct fl_role_self self;
-	struct fl_cache *cache; /* NULL: nothing is stored */
+	struct fl_cache *cache;    /* NULL: nothing is stored */
+	uint32_t cache_generation; /* whose file that is */
 	struct fl_record_limits limits;
 	struct fl_sketch sketch[FL_KEEPER_FRONTS];
 	unsigned n_sketches;
-	struct peer peer[FL_KEEPER_PEERS];
-	int listen_fd;
-	uv_poll_t accepting;
+	struct fl_acceptor *resolvers; /* what each may store is its index's shard */
 	uv_timer_t commit, second;
 	uint64_t changed[FL_KEEPER_COMMIT_RECORDS]; /* key hashes put and not yet committed */
 	unsigned n_changed;
@@ -55,7 +44,7 @@ struct keeper {
 
 /* store.c */
 unsigned fl__keeper_popularity(void *keeper, uint64_t hash);
-void fl__keeper_store(struct keeper *k, const struct peer *from, const struct fl_frame *f);
+void fl__keeper_store(struct keeper *k, unsigned resolver, const struct fl_frame *f);
 void fl__keeper_commit(struct keeper *k);
 /* what the watchdog reads: the loop may stand still for the disk's sake */
 void fl__keeper_mark_disk(struct keeper *k, bool waits);

@@ -171,7 +171,7 @@ static bool put(struct keeper *k, const struct fl_cache_key *key, size_t len)
 	return err == FL_OK;
 }
 
-static void store(struct keeper *k, const struct peer *from, const struct fl_frame *f)
+static void store(struct keeper *k, unsigned resolver, const struct fl_frame *f)
 {
 	struct fl_cache_key key;
 	struct fl_record_source src;
@@ -182,7 +182,7 @@ static void store(struct keeper *k, const struct peer *from, const struct fl_fra
 	}
 	/* a resolver that was taken over can lie for its own shard only */
 	if ((f->h.flags & FL_FRAME_SUSPECT) != 0 || key_of(k, f, &key, &src) != FL_OK ||
-	    fl_name_zone_hash(key.name) % k->self.welcome.resolvers != from->index ||
+	    fl_name_zone_hash(key.name) % k->self.welcome.resolvers != resolver ||
 	    is_flushed(k, &key, f->h.asked_ns)) {
 		refuse(k);
 		return;
@@ -217,9 +217,9 @@ static void store(struct keeper *k, const struct peer *from, const struct fl_fra
 }
 
 /* Any call into the cache may commit, where much is dirty: a slow disk is no hang. */
-void fl__keeper_store(struct keeper *k, const struct peer *from, const struct fl_frame *f)
+void fl__keeper_store(struct keeper *k, unsigned resolver, const struct fl_frame *f)
 {
 	fl__keeper_mark_disk(k, true);
-	store(k, from, f);
+	store(k, resolver, f);
 	fl__keeper_mark_disk(k, false);
 }

@@ -2,6 +2,7 @@
 #include "fairlead/resolver/resolver.h"
 
 #include "fairlead/base/clock.h"
+#include "fairlead/ipc/acceptor.h"
 #include "fairlead/ipc/role.h"
 #include "fairlead/wire/name.h"
 #include "fairlead/wire/writer.h"
@@ -13,7 +14,6 @@
 #include <uv.h>
 
 enum {
-	PEERS = 256,
 	DRAIN_MS = 300,
 	RECONNECT_MS = 100,
 	STORE_PACKET_MAX = 16384 /* above it no record would be small enough to store */
@@ -21,18 +21,9 @@ enum {
 
 struct resolver;
 
-struct peer { /* a front's connection */
-	struct resolver *resolver;
-	struct fl_channel *channel; /* NULL: unused */
-	uint32_t generation; /* so that a late answer never reaches its slot's next user */
-	bool greeted;
-};
-
-struct asker { /* who gets an answer */
-	struct peer *peer;
-	uint32_t generation;
+struct asker {                /* who gets an answer */
+	struct fl_peer front; /* life 0: the keeper, which gets every answer */
 	uint64_t job_id;
-	uint64_t asked_ns;
 	uint32_t flags;
 	uint16_t question_len;
 	uint8_t question[FL_FRAME_QUESTION_MAX];
@@ -43,9 +34,8 @@ struct resolver {
 	struct engine_setup setup;
 	struct fl_engine *engine;
 	struct fl_channel *keeper;
-	struct peer peer[PEERS];
-	int listen_fd;
-	uv_poll_t accepting;
+	int listen_fd; /* until it is the acceptor's; -1: none */
+	struct fl_acceptor *fronts;
 	uv_timer_t retry;
 	uint8_t store[FL_FRAME_QUESTION_MAX + STORE_PACKET_MAX];
 };
@@ -57,7 +47,7 @@ static struct fl_frame answer_frame(enum fl_frame_kind kind, const struct asker 
 {
 	struct fl_frame f = fl_frame_init(kind);
 	f.h.job_id = k->job_id;
-	f.h.asked_ns = k->asked_ns;
+	f.h.asked_ns = a->asked_ns;
 	f.h.flags = k->flags;
 	f.h.verdict = (uint8_t)a->verdict;
 	f.h.reason = (uint8_t)a->reason;
@@ -67,15 +57,15 @@ static struct fl_frame answer_frame(enum fl_frame_kind kind, const struct asker 
 	return f;
 }
 
-static void to_front(const struct asker *k, const struct fl_engine_answer *a)
+static void to_front(struct resolver *r, const struct asker *k,
+		     const struct fl_engine_answer *a)
 {
 	struct fl_frame f = answer_frame(FL_FRAME_ANSWER, k, a);
 	f.h.packet_len = a->packet == NULL ? 0 : (uint32_t)a->packet_len;
 	f.packet = a->packet;
-	if (k->peer != NULL && k->peer->channel != NULL &&
-	    k->peer->generation == k->generation) {
+	if (k->front.life != 0) {
 		/* a full queue drops it (counted): the front's deadline answers its client */
-		(void)!fl_channel_send(k->peer->channel, &f);
+		(void)!fl_acceptor_send(r->fronts, k->front, &f);
 	}
 }
 
@@ -102,14 +92,14 @@ static void on_answer(void *arg, uint64_t ticket, const struct fl_engine_answer 
 {
 	struct resolver *r = arg;
 	struct asker *k = (struct asker *)(uintptr_t)ticket;
-	to_front(k, a);
+	to_front(r, k, a);
 	to_keeper(r, k, a);
 	free(k);
 }
 
 /* --- questions --- */
 
-static void refuse(struct asker *k, enum fl_reason why)
+static void refuse(struct resolver *r, struct asker *k, enum fl_reason why)
 {
 	const char *text = fl_reason_text(why);
 	const struct fl_engine_answer a = { .verdict = FL_VERDICT_FAILED,
@@ -117,12 +107,12 @@ static void refuse(struct asker *k, enum fl_reason why)
 					    .ede = fl_reason_ede(why),
 					    .text = text,
 					    .text_len = (uint8_t)strlen(text) };
-	to_front(k, &a);
+	to_front(r, k, &a);
 	free(k);
 }
 
-/* @p p is NULL where the keeper asks: the answer is for it alone. */
-static void ask(struct resolver *r, struct peer *p, const struct fl_frame *f)
+/* @p front is nobody where the keeper asks: the answer is for it alone. */
+static void ask(struct resolver *r, struct fl_peer front, const struct fl_frame *f)
 {
 	const uint8_t *name;
 	size_t name_len;
@@ -139,92 +129,44 @@ static void ask(struct resolver *r, struct peer *p, const struct fl_frame *f)
 	if (k == NULL) {
 		return; /* the front's deadline answers */
 	}
-	k->peer = p;
-	k->generation = p != NULL ? p->generation : 0;
+	k->front = front;
 	k->job_id = f->h.job_id;
-	k->asked_ns = fl_clock_boot_ns();
 	k->flags = f->h.flags;
 	k->question_len = (uint16_t)(name_len + 4);
 	memcpy(k->question, f->packet, k->question_len);
 	const enum fl_err err = fl_engine_ask(r->engine, name, qtype, qclass, on_answer, r,
 					      (uint64_t)(uintptr_t)k, &why);
 	if (err != FL_OK) {
-		refuse(k, err == FL_EBUSY ? why : FL_REASON_FAILED);
+		refuse(r, k, err == FL_EBUSY ? why : FL_REASON_FAILED);
 	}
 }
 
-/* --- connections --- */
-
-static void drop_peer(struct peer *p)
+static bool has_room(const struct resolver *r)
 {
-	fl_channel_free(p->channel);
-	p->channel = NULL;
-	p->greeted = false;
-	p->generation++;
+	return r->engine != NULL &&
+	       fl_engine_jobs(r->engine) < r->self.config->limits.resolver / 2;
 }
 
-static void on_frame(void *arg, struct fl_channel *ch, const struct fl_frame *f, int *fds,
-		     unsigned n_fds)
+/* Its client has its answer by now: it waited in the socket while this role was being started
+ * again, say. What is found is still good for the cache, so it is asked where that takes no
+ * place from who waits. */
+static bool is_late(const struct fl_frame *f)
 {
-	struct peer *p = arg;
-	struct resolver *r = p->resolver;
-	(void)ch;
-	(void)fds;
-	(void)n_fds;
-	if (!p->greeted && f->h.kind == FL_FRAME_HELLO && f->h.role == FL_ROLE_FRONT &&
-	    f->h.job_id ==
-		    fl_control_hello(r->self.welcome.greeting, FL_ROLE_FRONT, f->h.index)) {
-		p->greeted = true;
-		return;
-	}
-	if (!p->greeted || f->h.kind != FL_FRAME_QUESTION) {
-		FL_COUNT_ADD(r->self.counters, ipc_refused, 1);
-		drop_peer(p);
-		return;
-	}
-	ask(r, p, f);
+	return f->h.deadline_ns != 0 && f->h.deadline_ns < fl_clock_boot_ns();
 }
 
-static void on_closed(void *arg, struct fl_channel *ch)
+static bool on_frame(void *arg, struct fl_peer from, const struct fl_frame *f)
 {
-	(void)ch;
-	drop_peer(arg);
-}
-
-static struct peer *free_peer(struct resolver *r)
-{
-	for (unsigned i = 0; i < PEERS; i++) {
-		if (r->peer[i].channel == NULL) {
-			return &r->peer[i];
-		}
+	struct resolver *r = arg;
+	if (f->h.kind != FL_FRAME_QUESTION) {
+		return false;
 	}
-	return NULL;
-}
-
-static void on_accept(uv_poll_t *h, int status, int events)
-{
-	struct resolver *r = h->data;
-	int fd;
-	(void)status;
-	(void)events;
-	const enum fl_err err = fl_channel_accept(r->listen_fd, &fd);
-	FL_COUNT_ADD(r->self.counters, ipc_refused, err == FL_EDENIED);
-	if (err != FL_OK) {
-		return;
+	if (is_late(f) && !has_room(r)) {
+		FL_COUNT_ADD(r->self.counters, dropped_overload, 1);
+	} else {
+		ask(r, from, f);
 	}
-	struct peer *p = free_peer(r);
-	const struct fl_channel_options o = { .loop = r->self.loop,
-					      .fd = fd,
-					      .frame = on_frame,
-					      .closed = on_closed,
-					      .arg = p,
-					      .counters = r->self.counters };
-	if (p == NULL || fl_channel_open(&o, &p->channel) != FL_OK) {
-		FL_COUNT_ADD(r->self.counters, ipc_refused, 1);
-		close(fd);
-		return;
-	}
-	p->resolver = r;
+	return true;
 }
 
 /* --- the keeper --- */
@@ -238,9 +180,8 @@ static void on_keeper_frame(void *arg, struct fl_channel *ch, const struct fl_fr
 	(void)n_fds;
 	if (f->h.kind != FL_FRAME_REFRESH) {
 		FL_COUNT_ADD(r->self.counters, ipc_refused, 1);
-	} else if (r->engine != NULL &&
-		   fl_engine_jobs(r->engine) < r->self.config->limits.resolver / 2) {
-		ask(r, NULL, f);
+	} else if (has_room(r)) {
+		ask(r, (struct fl_peer){ 0, 0 }, f);
 	} else {
 		FL_COUNT_ADD(r->self.counters, refresh_dropped, 1); /* clients come first */
 	}
@@ -265,7 +206,8 @@ static void reach_keeper(struct resolver *r)
 					      .frame = on_keeper_frame,
 					      .closed = on_keeper_closed,
 					      .arg = r,
-					      .counters = r->self.counters };
+					      .counters = r->self.counters,
+					      .receiver = r->self.receiver };
 	if (fl_channel_open(&o, &r->keeper) != FL_OK) {
 		r->keeper = NULL;
 		close(fd);
@@ -284,7 +226,7 @@ static void on_retry(uv_timer_t *t)
 
 /* --- what the supervisor tells --- */
 
-static void start(struct resolver *r)
+static enum fl_err open_engine(struct resolver *r)
 {
 	char problem[512] = "";
 	enum fl_err err =
@@ -295,8 +237,38 @@ static void start(struct resolver *r)
 		err = fl_engine_open(&r->setup.options, &r->engine, problem, sizeof(problem));
 	}
 	if (err != FL_OK) {
-		fl_role_fail(&r->self, FL_EXIT_CONFIG, "%s",
-			     problem[0] != '\0' ? problem : fl_err_text(err));
+		/* what the operator can mend by editing ends the start; the rest may pass */
+		fl_role_fail(&r->self, err == FL_EINVALID ? FL_EXIT_CONFIG : FL_EXIT_RUNTIME,
+			     "%s", problem[0] != '\0' ? problem : fl_err_text(err));
+	}
+	return err;
+}
+
+static enum fl_err open_acceptor(struct resolver *r)
+{
+	const struct fl_welcome *w = &r->self.welcome;
+	const struct fl_acceptor_options o = { .loop = r->self.loop,
+					       .fd = r->listen_fd,
+					       .role = FL_ROLE_FRONT,
+					       .peers = w->fronts,
+					       .greeting = { w->greeting[0], w->greeting[1] },
+					       .frame = on_frame,
+					       .arg = r,
+					       .counters = r->self.counters,
+					       .receiver = r->self.receiver };
+	const enum fl_err err = fl_acceptor_open(&o, &r->fronts);
+	if (err != FL_OK) {
+		fl_role_fail(&r->self, FL_EXIT_RUNTIME, "cannot accept connections: %s",
+			     fl_err_text(err));
+		return err;
+	}
+	r->listen_fd = -1;
+	return FL_OK;
+}
+
+static void start(struct resolver *r)
+{
+	if (r->engine != NULL || open_engine(r) != FL_OK) {
 		return;
 	}
 	const char *lacks = fl_engine_library_warning();
@@ -304,13 +276,9 @@ static void start(struct resolver *r)
 		fl_log(FL_LOG_WARNING, "libunbound %s: %s", fl_engine_library_version(), lacks);
 	}
 	reach_keeper(r);
-	if (fl_role_confine(&r->self) != FL_OK) {
-		return;
+	if (fl_role_confine(&r->self) == FL_OK && open_acceptor(r) == FL_OK) {
+		fl_role_say(&r->self, FL_CONTROL_READY, FL_OK, "");
 	}
-	uv_poll_init(r->self.loop, &r->accepting, r->listen_fd);
-	r->accepting.data = r;
-	uv_poll_start(&r->accepting, UV_READABLE, on_accept);
-	fl_role_say(&r->self, FL_CONTROL_READY, FL_OK, "");
 }
 
 static void on_drained(uv_timer_t *t)
@@ -320,10 +288,8 @@ static void on_drained(uv_timer_t *t)
 		fl_engine_close(r->engine); /* what is in flight is answered as lost */
 		r->engine = NULL;
 	}
-	for (unsigned i = 0; i < PEERS; i++) {
-		if (r->peer[i].channel != NULL) {
-			fl_channel_flush(r->peer[i].channel);
-		}
+	if (r->fronts != NULL) {
+		fl_acceptor_flush(r->fronts);
 	}
 	if (r->keeper != NULL) {
 		fl_channel_flush(r->keeper);
@@ -343,7 +309,7 @@ static void told(void *arg, const struct fl_frame *f, int *fds, unsigned n_fds)
 	struct resolver *r = arg;
 	switch (f->h.flags) {
 	case FL_CONTROL_ACCEPT:
-		if (n_fds == 1 && r->listen_fd < 0) {
+		if (n_fds == 1 && r->listen_fd < 0 && r->fronts == NULL) {
 			r->listen_fd = fds[0];
 			fds[0] = -1;
 		}
@@ -365,15 +331,8 @@ static void fini(struct resolver *r)
 	if (r->engine != NULL) {
 		fl_engine_close(r->engine);
 	}
-	for (unsigned i = 0; i < PEERS; i++) {
-		if (r->peer[i].channel != NULL) {
-			drop_peer(&r->peer[i]);
-		}
-	}
+	fl_acceptor_close(r->fronts);
 	fl_channel_free(r->keeper);
-	if (uv_is_active((uv_handle_t *)&r->accepting)) {
-		uv_close((uv_handle_t *)&r->accepting, NULL);
-	}
 	uv_close((uv_handle_t *)&r->retry, NULL);
 	fl_role_fini(&r->self);
 	fl__resolver_setup_fini(&r->setup);

@@ -25,8 +25,11 @@ struct fl_role_self {
 	const struct fl_mode *mode;
 	struct fl_generations *generations; /* writable in the keeper only */
 	struct fl_counters *counters;
-	int folder_fd; /* -1 where the role has none */
+	int folder_fd;             /* -1 where the role has none */
+	uint32_t cache_generation; /* of the last CACHE it was told; said back by fl_role_say()
+				    */
 	struct uv_loop_s *loop;
+	struct fl_receiver *receiver; /* for all channels of this loop */
 	struct fl_channel *control;
 
 	/* the role's */
@@ -39,8 +42,8 @@ struct fl_role_self {
  * arg. */
 enum fl_err fl_role_begin(struct fl_role_self *self) FL_MUST_USE;
 
-/** Say @p verb to the supervisor, with what failed (FL_OK: nothing) and a text ("" for none).
- */
+/** Say @p verb to the supervisor, with what failed (FL_OK: nothing), a text ("" for none) and
+ * the generation of the cache that the role was told last. */
 void fl_role_say(struct fl_role_self *self, enum fl_control verb, enum fl_err code,
 		 const char *text);
 
