@@ -1,12 +1,14 @@
 /* A front's life: what it is told by the supervisor, its listeners, its end. */
 #include "fairlead/front/front.h"
 
+#include "fairlead/base/clock.h"
 #include "fairlead/wire/name.h"
 #include "front.h"
 
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum { OPEN_RESOLVER_RATE = 1000, RATE_BUCKETS = 65536 };
@@ -144,30 +146,88 @@ static void take_listener(struct front *f, const struct fl_frame *fr, int *fds, 
 	fds[0] = -1;
 }
 
-static void take_cache(struct front *f, int *fds, unsigned n_fds)
+static void close_cache(struct front *f)
 {
-	struct fl_cache *cache;
+	fl_cache_close(f->cache);
+	f->cache = NULL;
+	f->unreadable_ns = 0;
+	f->reopen_ns = 0;
+}
+
+static void forget_generation(struct front *f)
+{
+	close_cache(f);
+	if (f->generation_fd >= 0) {
+		close(f->generation_fd);
+		f->generation_fd = -1;
+	}
+}
+
+void fl__front_cache_bad(struct front *f, enum fl_err err, const char *text)
+{
+	struct fl_frame bad = fl_frame_init(FL_FRAME_CONTROL);
+	bad.h.flags = FL_CONTROL_CACHE_BAD;
+	bad.h.index = (uint16_t)err;
+	bad.h.generation = f->generation;
+	bad.h.text_len = (uint8_t)strlen(text);
+	bad.text = text;
+	forget_generation(f);
+	if (fl_channel_send(f->self.control, &bad) != FL_OK) {
+		fl_log(FL_LOG_ERROR, "cannot reach the supervisor; ending");
+		fl_role_end(&f->self, FL_EXIT_RUNTIME);
+	}
+}
+
+/* A damaged file is the supervisor's to replace; of one that is not there yet we are told when
+ * the keeper has made it; anything else may pass. */
+static void open_cache(struct front *f)
+{
+	const struct fl_cache_options o = { .folder_fd = f->generation_fd,
+					    .map_bytes = f->self.config->cache.size };
+	close_cache(f); /* never two environments in one process */
+	const enum fl_err err = fl_cache_open(&o, &f->cache);
+	if (err == FL_OK) {
+		/* jobs in flight keep their keys: they are found by id, and at worst one
+		 * question is asked twice */
+		f->secret = fl_cache_secret(f->cache);
+		return;
+	}
+	fl_log_gated(&f->cache_gate, 10, FL_LOG_ERROR,
+		     "cannot open the cache to read (%s); answers come from the resolvers",
+		     fl_err_text(err));
+	if (err == FL_ECORRUPT || err == FL_EVERSION) {
+		fl__front_cache_bad(f, err, fl_err_text(err));
+	} else if (err != FL_ENOTFOUND) {
+		f->reopen_ns = fl_clock_boot_ns() + (uint64_t)FL_FRONT_REOPEN_MS * FL_MS_NS;
+	}
+}
+
+void fl__front_reopen(struct front *f)
+{
+	if (f->reopen_ns != 0 && f->now.boot_ns >= f->reopen_ns) {
+		open_cache(f);
+	}
+}
+
+static void take_cache(struct front *f, const struct fl_frame *fr, int *fds, unsigned n_fds)
+{
 	if (n_fds != 1) {
 		return;
 	}
-	const struct fl_cache_options o = { .folder_fd = fds[0],
-					    .map_bytes = f->self.config->cache.size };
-	fl_cache_close(f->cache); /* never two environments in one process */
-	f->cache = NULL;
-	const enum fl_err err = fl_cache_open(&o, &cache);
-	if (err != FL_OK) {
-		fl_log(FL_LOG_ERROR,
-		       "cannot open the cache to read (%s); answers come from the resolvers",
-		       fl_err_text(err));
-		if (err == FL_ECORRUPT || err == FL_EVERSION) {
-			fl_role_say(&f->self, FL_CONTROL_CACHE_BAD, err, fl_err_text(err));
-		}
-		return;
+	forget_generation(f);
+	f->generation = fr->h.generation;
+	f->generation_fd = fds[0];
+	fds[0] = -1;
+	open_cache(f);
+}
+
+static void drop_sketch(struct front *f)
+{
+	if (f->sketch_at != NULL) {
+		munmap(f->sketch_at, f->self.welcome.sketch_bytes);
 	}
-	f->cache = cache;
-	f->secret = fl_cache_secret(cache);
-	/* jobs in flight keep their keys: they are found by id, and at worst one question is
-	 * asked twice */
+	f->sketch_at = NULL;
+	f->has_sketch = false;
 }
 
 static void take_sketch(struct front *f, int *fds, unsigned n_fds)
@@ -175,6 +235,8 @@ static void take_sketch(struct front *f, int *fds, unsigned n_fds)
 	void *at;
 	const size_t size = f->self.welcome.sketch_bytes;
 	if (n_fds == 1 && fl_shm_map(fds[0], size, true, &at) == FL_OK) {
+		drop_sketch(f);
+		f->sketch_at = at;
 		f->sketch = fl_sketch_over(at, size);
 		f->has_sketch = true;
 	}
@@ -205,6 +267,7 @@ static void start(struct front *f)
 		return;
 	}
 	if (fl_role_confine(&f->self) == FL_OK) {
+		fl__pending_start(f);
 		fl_role_say(&f->self, FL_CONTROL_READY, FL_OK, "");
 	}
 }
@@ -220,7 +283,8 @@ static void drain(struct front *f)
 			fl_udp_stop(l->udp);
 		}
 	}
-	fl__pending_drain(f); /* the sweep ends the process when nobody waits */
+	fl__pending_drain(f);
+	fl__pending_start(f); /* it ends the process when nobody waits, also before START */
 }
 
 static void told(void *arg, const struct fl_frame *fr, int *fds, unsigned n_fds)
@@ -239,7 +303,7 @@ static void told(void *arg, const struct fl_frame *fr, int *fds, unsigned n_fds)
 		}
 		break;
 	case FL_CONTROL_CACHE:
-		take_cache(f, fds, n_fds);
+		take_cache(f, fr, fds, n_fds);
 		break;
 	case FL_CONTROL_SKETCH:
 		take_sketch(f, fds, n_fds);
@@ -310,7 +374,6 @@ static enum fl_err make(struct front *f)
 {
 	const struct fl_config *c = f->self.config;
 	const struct fl_welcome *w = &f->self.welcome;
-	fl_list_init(&f->listeners);
 	f->secret = (struct fl_sipkey){ { w->seed[0], w->seed[1] } };
 	f->cookies.now = f->cookies.before =
 		(struct fl_sipkey){ { w->cookie[0], w->cookie[1] } };
@@ -321,6 +384,7 @@ static enum fl_err make(struct front *f)
 	if (w->resolvers == 0 || w->resolvers > FL_FRONT_RESOLVERS_MAX) {
 		return FL_EINVALID;
 	}
+	fl__upstream_init(f);
 	enum fl_err err = fl_access_new(&c->access_allow, &c->access_deny, &f->access);
 	if (err == FL_OK) {
 		err = fl_ready_new(c->cache.front_size, &f->ready);
@@ -344,7 +408,8 @@ static void fini(struct front *f)
 	while (!fl_list_empty(&f->listeners)) {
 		close_listener(FL_CONTAINER(f->listeners.next, struct listener, node));
 	}
-	fl_cache_close(f->cache);
+	forget_generation(f);
+	drop_sketch(f);
 	fl_ready_free(f->ready);
 	fl_access_free(f->access);
 	fl_ratelimit_free(f->errors);
@@ -362,6 +427,8 @@ int fl_front_main(void)
 	}
 	f->self.told = told;
 	f->self.arg = f;
+	f->generation_fd = -1;
+	fl_list_init(&f->listeners);
 	if (fl_role_begin(&f->self) != FL_OK) {
 		return FL_EXIT_RUNTIME;
 	}

@@ -1,7 +1,7 @@
 /*
  * Inside the front. One struct query lives on the stack for the part of a
- * question that needs no waiting; who must wait is copied into a struct waiter,
- * hung on the job that its question shares with others.
+ * question that needs no waiting; of who must wait a struct waiter keeps what the
+ * reply will need, hung on the job that its question shares with others.
  */
 #ifndef FL_FRONT_PRIVATE_H
 #define FL_FRONT_PRIVATE_H
@@ -28,7 +28,14 @@ enum {
 	FL_FRONT_DEADLINE_MS =
 		4400, /* with the sweep below: every question ends within 4.5 s */
 	FL_FRONT_SWEEP_MS = 50,
-	FL_FRONT_DRAIN_MS = 1000, /* what a drain lets a waiting question have */
+	/* Those who join a question in flight, at most, as a multiple of limits.resolver: the
+	 * jobs' own bound does not see them, and over UDP their addresses may be forged. With
+	 * the first of each job that is 4 waiters a job, 4 MiB at the default of 2,048.
+	 * More is refused to them alone, never to a name that nobody else asks. */
+	FL_FRONT_JOIN_TIMES = 3,
+	FL_FRONT_KEPT_MAX = FL_HEADER_SIZE + FL_NAME_MAX + 4, /* of a message that waits */
+	FL_FRONT_REOPEN_MS = 1000, /* a cache that could not be opened or read is tried again */
+	FL_FRONT_DRAIN_MS = 1000,  /* what a drain lets a waiting question have */
 	FL_FRONT_REPLY_MAX = FL_MESSAGE_MAX
 };
 
@@ -72,7 +79,10 @@ struct query {
 	size_t cap, out_len;
 };
 
-/* A client's question that waits; its message is copied behind the struct. */
+/*
+ * A client's question that waits: not its message, which may hold 64 KiB, but what the reply
+ * will need: the header and question as they were spelled, and what was understood of its OPT.
+ */
 struct waiter {
 	struct fl_list in_job, in_line; /* line: by arrival, so that deadlines are in order */
 	struct job *job;
@@ -80,10 +90,11 @@ struct waiter {
 	uint64_t deadline_ns;
 	uint16_t client_slot;
 	bool counted; /* in the client's limit */
-	uint8_t cookie[FL_COOKIE_LEN];
+	bool joined;  /* a job that was there already */
 	bool has_cookie;
-	size_t len;
-	uint8_t message[];
+	uint8_t cookie[FL_COOKIE_LEN];
+	struct fl_question q; /* of the octets below */
+	uint8_t kept[FL_FRONT_KEPT_MAX];
 };
 
 /* One question in flight to a resolver, for all who wait for it. */
@@ -91,9 +102,9 @@ struct job {
 	struct fl_list in_bucket, in_upstream, waiters;
 	struct fl_cache_key key;
 	uint64_t id;
-	uint64_t asked_ns;
+	uint64_t asked_ns; /* 0: not sent yet */
 	unsigned resolver;
-	bool again; /* asked a second time already */
+	bool again; /* the resolver that was asked first died with it */
 };
 
 struct upstream { /* a resolver seen from here */
@@ -101,6 +112,8 @@ struct upstream { /* a resolver seen from here */
 	unsigned index;
 	struct fl_channel *channel; /* NULL while there is none */
 	struct fl_list jobs;
+	/* Bounded for each by itself: one that stalls takes no place from the others. */
+	uint32_t n_jobs, n_joined;
 };
 
 struct pending {
@@ -110,18 +123,24 @@ struct pending {
 	uint32_t *stamp;     /* the high half, new for each use of a slot */
 	uint32_t *free_slots;
 	uint32_t n_free, max_jobs;
-	uint16_t client[FL_FRONT_CLIENT_SLOTS];
+	uint32_t client[FL_FRONT_CLIENT_SLOTS];
 	uv_timer_t sweep;
 };
 
 struct front {
 	struct fl_role_self self;
 	struct fl_cache *cache;  /* NULL: everything is a miss */
+	int generation_fd;       /* its folder, kept to open it again; -1 none, or given up */
+	uint32_t generation;     /* the number of that folder */
+	uint64_t reopen_ns;      /* when that is tried, 0: not */
+	uint64_t unreadable_ns;  /* since when no transaction could be begun, 0: it can */
 	struct fl_sipkey secret; /* of the cache's keys, or the run's before there is one */
 	struct fl_ready *ready;
 	bool reading;   /* the batch's transaction is open */
+	bool blind;     /* it could not be opened: this batch does without the cache */
 	uint32_t epoch; /* before it was renewed */
 	struct fl_sketch sketch;
+	void *sketch_at; /* its mapping */
 	bool has_sketch;
 	struct fl_access *access;
 	struct fl_ratelimit *errors, *per_client;
@@ -151,16 +170,24 @@ void fl__front_open(struct query *q, struct front *f, const uint8_t *message, si
 /* ready answers, the cache, a resolver; afterwards q->out_len octets go out now, if any */
 void fl__front_close(struct query *q);
 void fl__front_end_batch(struct front *f);
-/* the extended error that goes with @p reason, into the reply's options */
-void fl__front_say_why(struct query *q, enum fl_reason reason);
-size_t fl__front_reply_record(struct query *q, const struct fl_record *r, uint32_t age_s);
+/* Write the reply and count it, whether it has waited or not: STEP_ANSWER, or STEP_DROP where
+ * an error answer is over the error limit. */
+enum step fl__front_reply_record(struct query *q, const struct fl_record *r, uint32_t age_s,
+				 bool waited);
+enum step fl__front_reply_failure(struct query *q, enum fl_reason reason);
 void fl__front_send(const struct way_back *way, const uint8_t *reply, size_t len);
 /* reply options of a question that was viewed; q->cookie must outlive the reply */
 void fl__front_reply_opts(struct query *q, bool has_cookie);
 
+/* front.c */
+/* the cache's file is given up: the supervisor decides about it, and sends another */
+void fl__front_cache_bad(struct front *f, enum fl_err err, const char *text);
+void fl__front_reopen(struct front *f); /* where that is due */
+
 /* pending.c: questions in flight */
 enum fl_err fl__pending_init(struct front *f);
-void fl__pending_fini(struct front *f); /* who still waits is not answered */
+void fl__pending_start(struct front *f); /* the sweep begins */
+void fl__pending_fini(struct front *f);  /* who still waits is not answered */
 /* the question waits now, or @p why says which limit forbids it */
 bool fl__pending_wait(struct query *q, enum fl_reason *why);
 void fl__pending_answered(struct front *f, struct job *job, const struct fl_record *r);
@@ -171,6 +198,7 @@ void fl__pending_drain(struct front *f);
 bool fl__pending_idle(const struct front *f);
 
 /* upstream.c: the resolvers */
+void fl__upstream_init(struct front *f);
 enum fl_err fl__upstream_start(struct front *f);
 void fl__upstream_fini(struct front *f);
 void fl__upstream_ask(struct front *f, struct job *job);

@@ -13,7 +13,7 @@ enum fl_err fl__pending_init(struct front *f)
 {
 	struct pending *p = &f->pending;
 	const struct fl_config *c = f->self.config;
-	p->max_jobs = c->limits.resolver * c->resolvers;
+	p->max_jobs = c->limits.resolver * f->self.welcome.resolvers;
 	p->slot = calloc(p->max_jobs, sizeof(struct job *));
 	p->stamp = calloc(p->max_jobs, sizeof(*p->stamp));
 	p->free_slots = calloc(p->max_jobs, sizeof(*p->free_slots));
@@ -29,8 +29,12 @@ enum fl_err fl__pending_init(struct front *f)
 	fl_list_init(&p->line);
 	uv_timer_init(f->self.loop, &p->sweep);
 	p->sweep.data = f;
-	uv_timer_start(&p->sweep, on_sweep, FL_FRONT_SWEEP_MS, FL_FRONT_SWEEP_MS);
 	return FL_OK;
+}
+
+void fl__pending_start(struct front *f)
+{
+	uv_timer_start(&f->pending.sweep, on_sweep, FL_FRONT_SWEEP_MS, FL_FRONT_SWEEP_MS);
 }
 
 /* --- jobs --- */
@@ -53,24 +57,29 @@ static struct job *find_same(struct pending *p, const struct fl_cache_key *key)
 	return NULL;
 }
 
+static struct upstream *upstream_of(struct front *f, const struct fl_cache_key *key)
+{
+	return &f->up[fl_name_zone_hash(key->name) % f->self.welcome.resolvers];
+}
+
 static struct job *new_job(struct front *f, const struct fl_cache_key *key)
 {
 	struct pending *p = &f->pending;
-	if (p->n_free == 0) {
-		return NULL;
-	}
+	struct upstream *u = upstream_of(f, key);
 	struct job *j = calloc(1, sizeof(*j));
 	if (j == NULL) {
 		return NULL;
 	}
+	assert(p->n_free > 0); /* each resolver is held to its own share */
 	const uint32_t slot = p->free_slots[--p->n_free];
 	p->slot[slot] = j;
 	j->id = (uint64_t)++p->stamp[slot] << 32 | slot;
 	j->key = *key;
-	j->resolver = (unsigned)(fl_name_zone_hash(key->name) % f->self.welcome.resolvers);
+	j->resolver = u->index;
 	fl_list_init(&j->waiters);
 	fl_list_append(&p->bucket[key->hash % FL_FRONT_BUCKETS], &j->in_bucket);
-	fl_list_append(&f->up[j->resolver].jobs, &j->in_upstream);
+	fl_list_append(&u->jobs, &j->in_upstream);
+	u->n_jobs++;
 	return j;
 }
 
@@ -83,6 +92,7 @@ static void free_job(struct front *f, struct job *j)
 	fl_list_remove(&j->in_upstream);
 	p->slot[slot] = NULL;
 	p->free_slots[p->n_free++] = slot;
+	f->up[j->resolver].n_jobs--;
 	free(j);
 }
 
@@ -103,6 +113,9 @@ static void free_waiter(struct front *f, struct waiter *w)
 	if (w->counted) {
 		f->pending.client[w->client_slot]--;
 	}
+	if (w->joined) {
+		f->up[w->job->resolver].n_joined--;
+	}
 	FL_COUNT_ADD(f->self.counters, in_flight, -1);
 	free(w);
 }
@@ -113,10 +126,21 @@ static uint16_t client_slot(const struct front *f, const struct fl_addr *a)
 	return (uint16_t)fl_siphash13(f->secret, a->octets, sizeof(a->octets));
 }
 
+/* Keep the question as it was spelled; of its message no more than that. */
+static void keep_question(struct waiter *w, const struct fl_question *q)
+{
+	w->q = *q;
+	w->q.msg = w->kept;
+	w->q.len = (size_t)FL_HEADER_SIZE + q->name_len + 4;
+	w->q.cookie = NULL; /* the reply's is made already */
+	w->q.cookie_len = 0;
+	memcpy(w->kept, q->msg, w->q.len);
+}
+
 static struct waiter *new_waiter(const struct query *q, uint16_t slot, bool counted)
 {
 	struct front *f = q->front;
-	struct waiter *w = malloc(sizeof(*w) + q->q.len);
+	struct waiter *w = malloc(sizeof(*w));
 	if (w == NULL) {
 		return NULL;
 	}
@@ -128,9 +152,39 @@ static struct waiter *new_waiter(const struct query *q, uint16_t slot, bool coun
 	if (w->has_cookie) {
 		memcpy(w->cookie, q->opts.cookie, sizeof(w->cookie));
 	}
-	w->len = q->q.len;
-	memcpy(w->message, q->q.msg, q->q.len);
+	keep_question(w, &q->q);
 	return w;
+}
+
+/* Before anything is allocated: what is refused shall cost little. */
+static bool is_over_limit(struct front *f, const struct query *q, const struct job *same,
+			  enum fl_reason *why)
+{
+	const uint32_t limit = f->self.config->limits.resolver;
+	const struct upstream *u = upstream_of(f, &q->key);
+	if (same == NULL && u->n_jobs >= limit) {
+		FL_COUNT_ADD(f->self.counters, limit_resolver, 1);
+		*why = FL_REASON_LIMIT_RESOLVER;
+		return true;
+	}
+	if (same != NULL && u->n_joined / FL_FRONT_JOIN_TIMES >= limit) {
+		FL_COUNT_ADD(f->self.counters, limit_client, 1);
+		*why = FL_REASON_LIMIT_CLIENT;
+		return true;
+	}
+	return false;
+}
+
+static void add_waiter(struct front *f, struct job *j, struct waiter *w, bool joined)
+{
+	w->job = j;
+	w->joined = joined;
+	fl_list_append(&j->waiters, &w->in_job);
+	fl_list_append(&f->pending.line, &w->in_line);
+	f->pending.client[w->client_slot] += w->counted ? 1 : 0;
+	f->up[j->resolver].n_joined += joined ? 1 : 0;
+	FL_COUNT_ADD(f->self.counters, merged, joined);
+	FL_COUNT_ADD(f->self.counters, in_flight, 1);
 }
 
 bool fl__pending_wait(struct query *q, enum fl_reason *why)
@@ -139,94 +193,85 @@ bool fl__pending_wait(struct query *q, enum fl_reason *why)
 	struct pending *p = &f->pending;
 	const uint16_t slot = client_slot(f, &q->client);
 	const bool counted = !fl_ratelimit_exempt(f->errors, &q->client);
-	/* before the message is copied: what is refused shall cost little */
 	if (counted && p->client[slot] >= f->self.config->limits.client) {
 		FL_COUNT_ADD(f->self.counters, limit_client, 1);
 		*why = FL_REASON_LIMIT_CLIENT;
 		return false;
 	}
-	struct waiter *w = new_waiter(q, slot, counted);
-	if (w == NULL) {
-		*why = FL_REASON_FAILED;
+	struct job *j = find_same(p, &q->key);
+	const bool joined = j != NULL;
+	if (is_over_limit(f, q, j, why)) {
 		return false;
 	}
-	struct job *j = find_same(p, &q->key);
-	const bool first = j == NULL;
-	if (first && (j = new_job(f, &q->key)) == NULL) {
-		FL_COUNT_ADD(f->self.counters, limit_resolver, 1);
-		*why = FL_REASON_LIMIT_RESOLVER;
+	*why = FL_REASON_FAILED;
+	struct waiter *w = new_waiter(q, slot, counted);
+	if (w == NULL) {
+		return false;
+	}
+	if (!joined && (j = new_job(f, &q->key)) == NULL) {
 		free(w);
 		return false;
 	}
-	w->job = j;
-	fl_list_append(&j->waiters, &w->in_job);
-	fl_list_append(&p->line, &w->in_line);
-	p->client[slot] = (uint16_t)(p->client[slot] + (counted ? 1 : 0));
-	FL_COUNT_ADD(f->self.counters, in_flight, 1);
-	if (first) {
+	add_waiter(f, j, w, joined);
+	if (!joined) {
 		fl__upstream_ask(f, j);
-	} else {
-		FL_COUNT_ADD(f->self.counters, merged, 1);
 	}
 	return true;
 }
 
-/* View the copied message again: it was well-formed when it was put aside. */
 static void take_up(struct front *f, const struct waiter *w, struct query *q)
 {
 	q->front = f;
 	q->way = w->way;
+	q->client = w->way.udp.peer; /* over TCP it is proven, and nobody asks for it */
 	q->out = f->reply;
 	q->cap = sizeof(f->reply);
 	q->out_len = 0;
-	(void)fl_question_parse(w->message, w->len, &q->q);
+	q->q = w->q;
 	if (w->has_cookie) {
 		memcpy(q->cookie, w->cookie, sizeof(q->cookie));
 	}
-	if (w->way.listener != NULL) {
-		fl__front_reply_opts(q, w->has_cookie);
-	}
+	fl__front_reply_opts(q, w->has_cookie);
 }
 
-static void answer(struct front *f, struct waiter *w, const struct fl_record *r)
+/* Time has passed since the last batch, and the error limit counts in it. */
+static void look_at_clock(struct front *f)
+{
+	f->now = fl_moment_now(f->self.welcome.boot_id);
+}
+
+/* Answer from @p r, or with a failure for @p reason where that is NULL. */
+static void answer(struct front *f, struct waiter *w, const struct fl_record *r,
+		   enum fl_reason reason)
 {
 	struct query q;
 	if (w->way.listener != NULL) {
 		take_up(f, w, &q);
-		q.out_len = fl__front_reply_record(&q, r, 0);
-		fl__front_send(&w->way, q.out, q.out_len);
-		FL_COUNT_ADD(f->self.counters, answers_resolved, 1);
+		const enum step s = r != NULL ? fl__front_reply_record(&q, r, 0, true)
+					      : fl__front_reply_failure(&q, reason);
+		fl__front_send(&w->way, q.out, s == STEP_ANSWER ? q.out_len : 0);
 	}
 	free_waiter(f, w);
 }
 
-static void fail(struct front *f, struct waiter *w, enum fl_reason reason)
+static void end_job(struct front *f, struct job *j, const struct fl_record *r,
+		    enum fl_reason reason)
 {
-	struct query q;
-	if (w->way.listener != NULL) {
-		take_up(f, w, &q);
-		fl__front_say_why(&q, reason);
-		q.out_len = fl_reply_error(&q.q, FL_RCODE_SERVFAIL, &q.opts, q.out, q.cap);
-		fl__front_send(&w->way, q.out, q.out_len);
-		FL_COUNT_ADD(f->self.counters, answers_failed, 1);
+	look_at_clock(f);
+	while (!fl_list_empty(&j->waiters)) {
+		answer(f, FL_CONTAINER(j->waiters.next, struct waiter, in_job), r, reason);
 	}
-	free_waiter(f, w);
+	free_job(f, j);
 }
 
 void fl__pending_answered(struct front *f, struct job *j, const struct fl_record *r)
 {
-	while (!fl_list_empty(&j->waiters)) {
-		answer(f, FL_CONTAINER(j->waiters.next, struct waiter, in_job), r);
-	}
-	free_job(f, j);
+	end_job(f, j, r, FL_REASON_NONE);
 }
 
 void fl__pending_failed(struct front *f, struct job *j, enum fl_reason reason)
 {
-	while (!fl_list_empty(&j->waiters)) {
-		fail(f, FL_CONTAINER(j->waiters.next, struct waiter, in_job), reason);
-	}
-	free_job(f, j);
+	end_job(f, j, NULL, reason);
 }
 
 void fl__pending_forget(struct front *f, const struct listener *l)
@@ -279,29 +324,37 @@ void fl__pending_fini(struct front *f)
 }
 
 /* A client's patience ends; the job goes on, and what it finds is still stored. */
-static void on_sweep(uv_timer_t *t)
+static void end_patience(struct front *f)
 {
-	struct front *f = t->data;
 	struct fl_list *line = &f->pending.line;
-	const uint64_t now = fl_clock_boot_ns();
+	look_at_clock(f);
 	while (!fl_list_empty(line)) {
 		struct waiter *w = FL_CONTAINER(line->next, struct waiter, in_line);
-		if (w->deadline_ns > now) {
+		if (w->deadline_ns > f->now.boot_ns) {
 			break;
 		}
 		FL_COUNT_ADD(f->self.counters, deadline, 1);
-		fail(f, w, FL_REASON_DEADLINE);
+		answer(f, w, NULL, FL_REASON_DEADLINE);
 	}
+}
+
+static bool is_drained(const struct front *f)
+{
+	unsigned busy = 0;
+	for (struct fl_list *at = f->listeners.next; at != &f->listeners; at = at->next) {
+		const struct listener *l = FL_CONTAINER(at, struct listener, node);
+		busy += l->tcp != NULL ? fl_tcp_busy(l->tcp) : 0;
+	}
+	return busy == 0 && fl__pending_idle(f);
+}
+
+static void on_sweep(uv_timer_t *t)
+{
+	struct front *f = t->data;
+	end_patience(f);
 	fl__upstream_retry(f);
-	if (f->draining && fl__pending_idle(f)) {
-		unsigned busy = 0;
-		for (struct fl_list *at = f->listeners.next; at != &f->listeners;
-		     at = at->next) {
-			const struct listener *l = FL_CONTAINER(at, struct listener, node);
-			busy += l->tcp != NULL ? fl_tcp_busy(l->tcp) : 0;
-		}
-		if (busy == 0) {
-			fl_role_end(&f->self, FL_EXIT_OK);
-		}
+	fl__front_reopen(f);
+	if (f->draining && is_drained(f)) {
+		fl_role_end(&f->self, FL_EXIT_OK);
 	}
 }

@@ -1,5 +1,5 @@
 /* A question's way through the stages that need no waiting. */
-#include "fairlead/wire/name.h"
+#include "fairlead/base/clock.h"
 #include "front.h"
 
 #include <string.h>
@@ -8,24 +8,38 @@ void fl__front_begin_batch(struct front *f)
 {
 	f->now = fl_moment_now(f->self.welcome.boot_id);
 	f->epoch = __atomic_load_n(&f->self.generations->epoch, __ATOMIC_ACQUIRE);
+	f->blind = false;
+}
+
+/* What the file is not to blame for, memory, say, costs this batch its hits and no more. If
+ * that lasts, the file is opened anew. */
+static void cannot_read(struct front *f, enum fl_err err)
+{
+	const uint64_t now = f->now.boot_ns;
+	fl_log_gated(&f->cache_gate, 10, FL_LOG_ERROR,
+		     "the cache cannot be read (%s); answers come from the resolvers",
+		     fl_err_text(err));
+	f->blind = true;
+	f->unreadable_ns = f->unreadable_ns != 0 ? f->unreadable_ns : now;
+	if (err == FL_ECORRUPT || err == FL_EVERSION) {
+		fl__front_cache_bad(f, err, "a read transaction failed");
+	} else if (now - f->unreadable_ns >= (uint64_t)FL_FRONT_REOPEN_MS * FL_MS_NS) {
+		f->reopen_ns = now;
+	}
 }
 
 /* COHERENCE: only now, after the generations of the batch's keys were read. */
 static bool begin_reading(struct front *f)
 {
-	if (f->reading || f->cache == NULL) {
+	if (f->reading || f->blind || f->cache == NULL) {
 		return f->reading;
 	}
-	if (fl_cache_begin(f->cache) != FL_OK) {
-		/* every lookup is a miss, and the supervisor decides about the file */
-		fl_log_gated(&f->cache_gate, 10, FL_LOG_ERROR,
-			     "the cache cannot be read; answers come from the resolvers");
-		fl_role_say(&f->self, FL_CONTROL_CACHE_BAD, FL_ECORRUPT,
-			    "a read transaction failed");
-		fl_cache_close(f->cache);
-		f->cache = NULL;
+	const enum fl_err err = fl_cache_begin(f->cache);
+	if (err != FL_OK) {
+		cannot_read(f, err);
 		return false;
 	}
+	f->unreadable_ns = 0;
 	f->reading = true;
 	return true;
 }
@@ -62,26 +76,61 @@ static enum fl_rate take(const struct query *q, struct fl_ratelimit *limit)
 		       : fl_ratelimit_take(limit, &q->client, q->front->now.boot_ns);
 }
 
-void fl__front_say_why(struct query *q, enum fl_reason reason)
+static void say_why(struct query *q, enum fl_reason reason)
 {
 	const char *text = fl_reason_text(reason);
 	q->opts.ede[0] =
 		(struct fl_reply_ede){ fl_reason_ede(reason), text, (uint8_t)strlen(text) };
 }
 
-/* An error answer: counted against the error limit, so that we never amplify. */
-static enum step refuse(struct query *q, uint16_t rcode, enum fl_reason reason)
+/* TC=1 and nothing else: over TCP the address can be proven. What has no whole question would
+ * be no more welcome there. */
+static enum step slip(struct query *q)
 {
-	struct front *f = q->front;
-	if (reason != FL_REASON_NONE) {
-		fl__front_say_why(q, reason);
-	}
-	if (!is_tcp(q) && take(q, f->errors) == FL_RATE_DROP) {
-		FL_COUNT_ADD(f->self.counters, rate_limited, 1);
+	struct fl_writer w = fl_writer_init(q->out, q->cap);
+	if (q->q.name_len == 0) {
 		return STEP_DROP;
 	}
-	q->out_len = fl_reply_error(&q->q, rcode, &q->opts, q->out, q->cap);
+	fl_reply_begin(&w, &q->q, FL_FLAG_TC, FL_RCODE_NOERROR);
+	fl_reply_write_opt(&w, &q->q, &q->opts, FL_RCODE_NOERROR);
+	q->out_len = w.err == FL_OK ? w.len : 0;
 	return q->out_len > 0 ? STEP_ANSWER : STEP_DROP;
+}
+
+/* STEP_NEXT where @p r lets the answer pass. */
+static enum step limit(struct query *q, enum fl_rate r)
+{
+	if (r == FL_RATE_PASS) {
+		return STEP_NEXT;
+	}
+	FL_COUNT_ADD(q->front->self.counters, rate_limited, 1);
+	return r == FL_RATE_SLIP ? slip(q) : STEP_DROP;
+}
+
+/* Each error answer to an address that is not proven, at once or after waiting, counts against
+ * the error limit, so that we never amplify. */
+static enum step limit_error(struct query *q)
+{
+	return is_tcp(q) ? STEP_NEXT : limit(q, take(q, q->front->errors));
+}
+
+static enum step refuse(struct query *q, uint16_t rcode, enum fl_reason reason)
+{
+	const enum step s = limit_error(q);
+	if (s != STEP_NEXT) {
+		return s;
+	}
+	if (reason != FL_REASON_NONE) {
+		say_why(q, reason);
+	}
+	q->out_len = fl_reply_error(&q->q, rcode, &q->opts, q->out, q->cap);
+	FL_COUNT_ADD(q->front->self.counters, answers_failed, rcode == FL_RCODE_SERVFAIL);
+	return q->out_len > 0 ? STEP_ANSWER : STEP_DROP;
+}
+
+enum step fl__front_reply_failure(struct query *q, enum fl_reason reason)
+{
+	return refuse(q, FL_RCODE_SERVFAIL, reason);
 }
 
 /* --- stages --- */
@@ -128,15 +177,6 @@ static enum fl_cookie_state take_cookie(struct query *q)
 	return s;
 }
 
-static enum step slip(struct query *q)
-{
-	struct fl_writer w = fl_writer_init(q->out, q->cap);
-	fl_reply_begin(&w, &q->q, FL_FLAG_TC, FL_RCODE_NOERROR);
-	fl_reply_write_opt(&w, &q->q, &q->opts, FL_RCODE_NOERROR);
-	q->out_len = w.err == FL_OK ? w.len : 0;
-	return q->out_len > 0 ? STEP_ANSWER : STEP_DROP;
-}
-
 /* Who asks, how often, and with which cookie. */
 static enum step screen(struct query *q)
 {
@@ -152,17 +192,12 @@ static enum step screen(struct query *q)
 	if (f->self.config->cookies == FL_COOKIES_REQUIRED && q->q.cookie_len > 0) {
 		return refuse(q, FL_RCODE_BADCOOKIE, FL_REASON_NONE);
 	}
-	if (f->per_client != NULL) {
-		const enum fl_rate r = take(q, f->per_client);
-		if (r != FL_RATE_PASS) {
-			FL_COUNT_ADD(f->self.counters, rate_limited, 1);
-			return r == FL_RATE_SLIP ? slip(q) : STEP_DROP;
-		}
+	const enum step s =
+		f->per_client != NULL ? limit(q, take(q, f->per_client)) : STEP_NEXT;
+	if (s == STEP_NEXT && f->self.config->cookies == FL_COOKIES_REQUIRED) {
+		return slip(q); /* no cookie at all */
 	}
-	if (f->self.config->cookies == FL_COOKIES_REQUIRED) {
-		return slip(q); /* no cookie at all: over TCP the address can be proven */
-	}
-	return STEP_NEXT;
+	return s;
 }
 
 static enum step local(struct query *q)
@@ -176,33 +211,32 @@ static enum step local(struct query *q)
 	return STEP_ANSWER;
 }
 
-size_t fl__front_reply_record(struct query *q, const struct fl_record *r, uint32_t age_s)
+enum step fl__front_reply_record(struct query *q, const struct fl_record *r, uint32_t age_s,
+				 bool waited)
 {
 	struct fl_counters *c = q->front->self.counters;
-	const size_t n = fl_record_reply(r, age_s, UINT32_MAX, &q->q, &q->opts, q->out, q->cap);
-	if (n >= FL_HEADER_SIZE) {
-		FL_COUNT_ADD(c, answers_failed,
-			     (q->out[3] & FL_FLAG_RCODE) == FL_RCODE_SERVFAIL);
-		FL_COUNT_ADD(c, answers_truncated, (q->out[2] & (FL_FLAG_TC >> 8)) != 0);
+	q->out_len = fl_record_reply(r, age_s, UINT32_MAX, &q->q, &q->opts, q->out, q->cap);
+	if (q->out_len < FL_HEADER_SIZE) {
+		return STEP_DROP;
 	}
-	return n;
+	FL_COUNT_ADD(c, answers_truncated, (q->out[2] & (FL_FLAG_TC >> 8)) != 0);
+	const bool failed = (q->out[3] & FL_FLAG_RCODE) == FL_RCODE_SERVFAIL;
+	const enum step s = failed ? limit_error(q) : STEP_NEXT;
+	if (s != STEP_NEXT) {
+		return s;
+	}
+	FL_COUNT_ADD(c, answers_failed, failed);
+	FL_COUNT_ADD(c, answers_resolved, waited && !failed);
+	FL_COUNT_ADD(c, answers_cached, !waited && !failed);
+	return STEP_ANSWER;
 }
 
 /* A zone that was flushed after this record was stored? The keeper's sweep may not have come by
  * yet. */
 static bool is_flushed(const struct front *f, const struct fl_record *r)
 {
-	const struct fl_generations *g = f->self.generations;
-	const uint32_t n = __atomic_load_n(&g->rules_used, __ATOMIC_ACQUIRE);
-	for (uint32_t i = 0; i < n && i < FL_FLUSH_RULES; i++) {
-		const struct fl_flush_rule *rule = &g->rule[i];
-		if (rule->used && r->h.boot_id == f->now.boot_id &&
-		    r->h.boot_ns <= rule->before_ns &&
-		    fl_name_is_under(r->name, rule->suffix)) {
-			return true;
-		}
-	}
-	return false;
+	return fl_generations_flushed(f->self.generations, f->now.boot_id, r->h.boot_id,
+				      r->h.boot_ns, r->name);
 }
 
 static enum step ready(struct query *q)
@@ -253,11 +287,9 @@ static enum step cached(struct query *q)
 		FL_COUNT_ADD(c, cache_expired, 1);
 		return STEP_NEXT;
 	}
-	q->out_len = fl__front_reply_record(q, &r, age_s);
 	make_ready(q, &r, age_s);
 	FL_COUNT_ADD(c, cache_hits, 1);
-	FL_COUNT_ADD(c, answers_cached, 1);
-	return q->out_len > 0 ? STEP_ANSWER : STEP_DROP;
+	return fl__front_reply_record(q, &r, age_s, false);
 }
 
 /* The only stage that waits: taken up again in pending.c when the resolver has answered. */
@@ -271,7 +303,6 @@ static enum step resolve(struct query *q)
 	if (fl__pending_wait(q, &why)) {
 		return STEP_WAIT;
 	}
-	FL_COUNT_ADD(q->front->self.counters, answers_failed, 1);
 	return refuse(q, FL_RCODE_SERVFAIL, why);
 }
 

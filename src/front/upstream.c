@@ -5,7 +5,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { JOB_MAX_AGE_S = 60 }; /* an engine answers or gives up long before */
+enum {
+	JOB_MAX_AGE_S = 60, /* an engine answers or gives up long before */
+	/* More than a client's patience: those who asked with the first are gone then. */
+	ASK_AGAIN_MS = FL_FRONT_DEADLINE_MS + 600
+};
 
 void fl__upstream_ask(struct front *f, struct job *j)
 {
@@ -100,31 +104,36 @@ static enum fl_err connect_to(struct upstream *u)
 	hello.h.role = FL_ROLE_FRONT;
 	hello.h.index = (uint16_t)f->self.welcome.index;
 	hello.h.job_id = f->self.welcome.hello_resolver[u->index];
-	return fl_channel_send(u->channel, &hello);
+	if ((err = fl_channel_send(u->channel, &hello)) != FL_OK) {
+		fl_channel_free(u->channel); /* without a greeting it is good for nothing */
+		u->channel = NULL;
+	}
+	return err;
 }
 
-/* The resolver died with what it was asked: each question is asked once more. */
+/* The resolver died with what it was asked: each question is asked once more. Where there is
+ * no connection yet, the sweep does that when there is one; what was never sent to the dead
+ * one is simply asked. */
 static void on_closed(void *arg, struct fl_channel *ch)
 {
 	struct upstream *u = arg;
 	struct front *f = u->front;
 	fl_channel_free(ch);
 	u->channel = NULL;
-	if (connect_to(u) != FL_OK) {
-		return; /* tried again by the sweep */
-	}
+	(void)!connect_to(u);
 	struct fl_list twice;
 	fl_list_init(&twice);
 	for (struct fl_list *at = u->jobs.next, *next = at->next; at != &u->jobs;
 	     at = next, next = at->next) {
 		struct job *j = FL_CONTAINER(at, struct job, in_upstream);
-		if (j->again) {
+		const bool was_sent = j->asked_ns != 0;
+		if (was_sent && j->again) {
 			fl_list_remove(at);
 			fl_list_append(&twice, at);
 			continue;
 		}
-		j->again = true;
-		FL_COUNT_ADD(f->self.counters, asked_again, 1);
+		j->again |= was_sent;
+		FL_COUNT_ADD(f->self.counters, asked_again, was_sent);
 		fl__upstream_ask(f, j);
 	}
 	while (!fl_list_empty(&twice)) {
@@ -133,19 +142,22 @@ static void on_closed(void *arg, struct fl_channel *ch)
 	}
 }
 
+void fl__upstream_init(struct front *f)
+{
+	for (unsigned i = 0; i < FL_FRONT_RESOLVERS_MAX; i++) {
+		f->up[i].front = f;
+		f->up[i].index = i;
+		fl_list_init(&f->up[i].jobs);
+	}
+}
+
 enum fl_err fl__upstream_start(struct front *f)
 {
-	for (unsigned i = 0; i < f->self.welcome.resolvers; i++) {
-		struct upstream *u = &f->up[i];
-		u->front = f;
-		u->index = i;
-		fl_list_init(&u->jobs);
-		const enum fl_err err = connect_to(u);
-		if (err != FL_OK) {
-			return err;
-		}
+	enum fl_err err = FL_OK;
+	for (unsigned i = 0; err == FL_OK && i < f->self.welcome.resolvers; i++) {
+		err = f->up[i].channel == NULL ? connect_to(&f->up[i]) : FL_OK;
 	}
-	return FL_OK;
+	return err;
 }
 
 void fl__upstream_fini(struct front *f)
@@ -155,27 +167,32 @@ void fl__upstream_fini(struct front *f)
 	}
 }
 
-/* Connections that failed, questions that were not sent, and jobs that nobody will answer. */
+/* Ask what was not sent. Ask again what somebody came to wait for long after it was asked: its
+ * answer may be lost, and then all who ask the same would wait for nothing. The resolver takes
+ * it as the same question if it still works on it, and only the first of two answers finds the
+ * job. End what nobody will answer. */
+static void look_after(struct front *f, struct job *j)
+{
+	const uint64_t age = f->now.boot_ns - j->asked_ns;
+	const bool late = age > (uint64_t)ASK_AGAIN_MS * FL_MS_NS;
+	if (j->asked_ns == 0 || (late && !fl_list_empty(&j->waiters))) {
+		fl__upstream_ask(f, j);
+	} else if (age > JOB_MAX_AGE_S * FL_S_NS) {
+		fl__pending_failed(f, j, FL_REASON_FAILED);
+	}
+}
+
+/* Connections that failed, questions that were not sent, answers that do not come. */
 void fl__upstream_retry(struct front *f)
 {
-	const uint64_t now = fl_clock_boot_ns();
 	for (unsigned i = 0; i < f->self.welcome.resolvers; i++) {
 		struct upstream *u = &f->up[i];
-		if (u->front == NULL) {
-			continue; /* told to start only later: a slow birth must not end in a
-				     crash */
-		}
 		if (u->channel == NULL && connect_to(u) != FL_OK) {
 			continue;
 		}
 		for (struct fl_list *at = u->jobs.next, *next = at->next; at != &u->jobs;
 		     at = next, next = at->next) {
-			struct job *j = FL_CONTAINER(at, struct job, in_upstream);
-			if (j->asked_ns == 0) {
-				fl__upstream_ask(f, j);
-			} else if (now - j->asked_ns > JOB_MAX_AGE_S * FL_S_NS) {
-				fl__pending_failed(f, j, FL_REASON_FAILED);
-			}
+			look_after(f, FL_CONTAINER(at, struct job, in_upstream));
 		}
 	}
 }
