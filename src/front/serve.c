@@ -107,8 +107,8 @@ static enum step limit(struct query *q, enum fl_rate r)
 	return r == FL_RATE_SLIP ? slip(q) : STEP_DROP;
 }
 
-/* Each error answer to an address that is not proven, at once or after waiting, counts against
- * the error limit, so that we never amplify. */
+/* Each error answer over UDP, at once or after waiting, counts against the error limit, so that
+ * we never amplify. */
 static enum step limit_error(struct query *q)
 {
 	return is_tcp(q) ? STEP_NEXT : limit(q, take(q, q->front->errors));
