@@ -72,6 +72,12 @@ struct file_header {
 };
 static const char file_magic[8] = { 'f', 'a', 'i', 'r', 'l', 'e', 'a', 'd' };
 
+/* What is the file's own fault, and what will pass. The map is never resized and what is put
+ * always fits a page, so that MAP_RESIZED, PAGE_FULL and the rest of their kind come from
+ * pages that lie, as do writes to where no file can be (EFBIG, EINVAL). PANIC is left by a
+ * meta page that could not be written: only a new environment helps. BAD_TXN: a look at a
+ * damaged page was a miss, and the transaction is of no use since; what fails otherwise ends
+ * its transaction at once. */
 static enum fl_err from_lmdb(int rc)
 {
 	switch (rc) {
@@ -87,6 +93,8 @@ static enum fl_err from_lmdb(int rc)
 	case EDQUOT:
 		return FL_ENOSPACE;
 	case MDB_READERS_FULL:
+	case EAGAIN:
+	case EBUSY:
 		return FL_EBUSY;
 	case ENOMEM:
 		return FL_ENOMEM;
@@ -100,10 +108,15 @@ static enum fl_err from_lmdb(int rc)
 	case MDB_PANIC:
 	case MDB_CURSOR_FULL:
 	case MDB_INCOMPATIBLE:
-	case MDB_BAD_TXN:
 	case MDB_BAD_VALSIZE:
+	case MDB_BAD_TXN:
+	case MDB_KEYEXIST:
+	case MDB_PAGE_FULL:
+	case MDB_MAP_RESIZED:
+	case EFBIG:
+	case EINVAL:
 		return FL_ECORRUPT;
-	default:
+	default: /* EIO, EMFILE and the like */
 		return FL_ESYSTEM;
 	}
 }
@@ -341,9 +354,15 @@ struct fl_sipkey fl_cache_secret(const struct fl_cache *c)
 enum fl_err fl_cache_begin(struct fl_cache *c)
 {
 	assert(!c->reading);
-	const enum fl_err err = from_lmdb(mdb_txn_renew(c->read));
-	c->reading = err == FL_OK;
-	return err;
+	int rc = c->read != NULL ? mdb_txn_renew(c->read) : MDB_BAD_RSLOT;
+	if (rc ==
+	    MDB_BAD_RSLOT) { /* its place in the readers' table is lost: it takes another */
+		mdb_txn_abort(c->read);
+		c->read = NULL;
+		rc = mdb_txn_begin(c->env, NULL, MDB_RDONLY, &c->read);
+	}
+	c->reading = rc == MDB_SUCCESS;
+	return from_lmdb(rc);
 }
 
 void fl_cache_end(struct fl_cache *c)

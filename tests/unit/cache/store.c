@@ -290,6 +290,40 @@ Test(store, readers_of_dead_processes_are_cleared)
 	remove_folder(&f);
 }
 
+/* Write over every place in the readers' table that is this process's. */
+static void take_places_away(const struct folder *f)
+{
+	enum { HEADER = 128 };
+	uint32_t table[4096];
+	const int fd = openat(f->fd, "lock.mdb", O_RDWR | O_CLOEXEC);
+	const ssize_t n = pread(fd, table, sizeof(table), HEADER);
+	cr_assert_gt(n, 0);
+	for (size_t i = 0; i < (size_t)n / sizeof(*table); i++) {
+		if (table[i] == (uint32_t)getpid()) {
+			table[i] = UINT32_MAX;
+		}
+	}
+	cr_assert_eq(pwrite(fd, table, (size_t)n, HEADER), n);
+	close(fd);
+}
+
+Test(store, a_reader_whose_place_is_lost_takes_another)
+{
+	struct folder f = make_folder();
+	struct fl_cache *c = open_cache(&f, TINY_MAP, true);
+	cr_assert_eq(put_number(c, "a", 1, 100, then), FL_OK);
+	cr_assert_eq(fl_cache_commit(c), FL_OK);
+	cr_expect_eq(look_up(c, "a", 1), FL_OK);
+	for (unsigned i = 0; i < 3; i++) {
+		take_places_away(&f);
+		cr_assert_eq(fl_cache_begin(c), FL_OK, "time %u", i);
+		fl_cache_end(c);
+		cr_expect_eq(look_up(c, "a", 1), FL_OK);
+	}
+	fl_cache_close(c);
+	remove_folder(&f);
+}
+
 Test(store, a_full_disk_is_told_and_leaves_nothing)
 {
 	struct folder f = make_folder();
