@@ -2,11 +2,24 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <netinet/udp.h>
 #include <string.h>
+
+/* Octets of the first control header, the address; the second is a train's segment length. */
+static size_t local_space(const struct fl_udp *u)
+{
+	return u->at.family == AF_INET ? CMSG_SPACE(sizeof(struct in_pktinfo))
+				       : CMSG_SPACE(sizeof(struct in6_pktinfo));
+}
 
 static void control_init(struct fl_udp *u, unsigned i)
 {
 	const bool v4 = u->at.family == AF_INET;
+	const struct cmsghdr segment = {
+		.cmsg_len = CMSG_LEN(sizeof(uint16_t)),
+		.cmsg_level = SOL_UDP,
+		.cmsg_type = UDP_SEGMENT,
+	};
 	const struct cmsghdr head = {
 		.cmsg_len = v4 ? CMSG_LEN(sizeof(struct in_pktinfo))
 			       : CMSG_LEN(sizeof(struct in6_pktinfo)),
@@ -14,15 +27,15 @@ static void control_init(struct fl_udp *u, unsigned i)
 		.cmsg_type = v4 ? IP_PKTINFO : IPV6_PKTINFO,
 	};
 	memcpy(u->out.control[i], &head, sizeof(head));
+	memcpy(u->out.control[i] + local_space(u), &segment, sizeof(segment));
 }
 
 void fl__udp_out_init(struct fl_udp *u)
 {
 	for (unsigned i = 0; i < FL_UDP_BATCH; i++) {
-		u->out.msg[i].msg_hdr.msg_iov = &u->out.iov[i];
-		u->out.msg[i].msg_hdr.msg_iovlen = 1;
 		control_init(u, i);
 	}
+	u->trains = fl__udp_can_train(u->o.fd);
 }
 
 /* The source address of message @p i. The interface is left to the routes, but for link-local
@@ -50,18 +63,35 @@ static void set_local(struct fl_udp *u, unsigned i, const struct fl_udp_return *
 	}
 }
 
-static void set_message(struct fl_udp *u, unsigned i, void *to, socklen_t to_len,
-			uint8_t *octets, size_t len)
+/* The length into which the kernel cuts message @p i. Called after set_local(). */
+static void set_segment(struct fl_udp *u, unsigned i)
 {
-	u->out.msg[i].msg_hdr.msg_name = to;
-	u->out.msg[i].msg_hdr.msg_namelen = to_len;
-	u->out.iov[i] = (struct iovec){ .iov_base = octets, .iov_len = len };
+	struct msghdr *m = &u->out.msg[i].msg_hdr;
+	uint8_t *header = u->out.control[i] + local_space(u);
+	const uint16_t len = (uint16_t)m->msg_iov[0].iov_len;
+	memcpy(header + CMSG_LEN(0), &len, sizeof(len));
+	if (m->msg_control == NULL) {
+		m->msg_control = header;
+	}
+	m->msg_controllen += CMSG_SPACE(sizeof(len));
+}
+
+/* Message @p i goes @p to, with @p n replies from iov[first] on. */
+static void set_message(struct fl_udp *u, unsigned i, unsigned first, unsigned n, void *to,
+			socklen_t to_len)
+{
+	struct msghdr *m = &u->out.msg[i].msg_hdr;
+	m->msg_name = to;
+	m->msg_namelen = to_len;
+	m->msg_iov = &u->out.iov[first];
+	m->msg_iovlen = n;
 }
 
 /*
  * Send prepared messages [0, n); returns how many are done with: sent, or given
- * up and counted. When some are left the socket is blocked. sendmmsg() stops at
- * the first message that fails and tells why only when that one is the first.
+ * up and counted. When some are left the socket is blocked, or the next one is a train that
+ * was refused. sendmmsg() stops at the first message that fails and tells why only when that
+ * one is the first.
  */
 static unsigned push(struct fl_udp *u, unsigned n)
 {
@@ -81,9 +111,15 @@ static unsigned push(struct fl_udp *u, unsigned n)
 			u->blocked = true;
 			break;
 		}
+		u->refused = false;
+		/* longer than the path's MTU, or a device that computes no checksums: what the
+		 * kernel does not take as a train may go singly */
+		if (u->out.msg[done].msg_hdr.msg_iovlen > 1) {
+			u->pause = FL__UDP_TRAIN_PAUSE;
+			break;
+		}
 		/* EPERM (a firewall), EINVAL, EHOSTUNREACH, EMSGSIZE: this reply's own trouble
 		 */
-		u->refused = false;
 		FL_COUNT_ADD(u->o.counters, udp_send_errors, 1);
 		done++;
 	}
@@ -142,27 +178,53 @@ static enum fl_err put(struct fl_udp *u, const struct fl_udp_return *way, const 
 	return FL_OK;
 }
 
+/* The replies of a batch as messages; @p order tells whose reply each iovec is. */
+static unsigned prepare(struct fl_udp *u, unsigned n, uint8_t order[static FL_UDP_BATCH])
+{
+	uint8_t cars[FL_UDP_BATCH];
+	unsigned messages = 0, first = 0;
+	if (u->trains && u->pause == 0) {
+		messages = fl__udp_trains(u, n, order, cars);
+	} else {
+		u->pause -= u->pause > 0;
+		for (unsigned k = 0; k < n; k++) {
+			if (u->slot[k].reply_len > 0) {
+				order[messages] = (uint8_t)k;
+				cars[messages++] = 1;
+			}
+		}
+	}
+	for (unsigned m = 0; m < messages; first += cars[m++]) {
+		for (unsigned i = first; i < first + cars[m]; i++) {
+			const struct fl_udp_slot *s = &u->slot[order[i]];
+			assert(s->reply_len <= FL_UDP_REPLY_MAX);
+			u->out.iov[i] = (struct iovec){ s->reply, s->reply_len };
+		}
+		const unsigned from = u->sender[order[first]];
+		set_message(u, m, first, cars[m], &u->in.from[from],
+			    u->in.msg[from].msg_hdr.msg_namelen);
+		set_local(u, m, &u->slot[order[first]].way);
+		if (cars[m] > 1) {
+			set_segment(u, m);
+		}
+	}
+	return messages;
+}
+
 void fl__udp_reply(struct fl_udp *u, unsigned n)
 {
-	uint8_t slot_of[FL_UDP_BATCH];
-	unsigned replies = 0;
-	for (unsigned k = 0; k < n; k++) {
-		const struct fl_udp_slot *s = &u->slot[k];
-		assert(s->reply_len <= FL_UDP_REPLY_MAX);
-		if (s->reply_len == 0) {
-			continue;
-		}
-		const unsigned i = u->sender[k];
-		set_message(u, replies, &u->in.from[i], u->in.msg[i].msg_hdr.msg_namelen,
-			    s->reply, s->reply_len);
-		set_local(u, replies, &s->way);
-		slot_of[replies++] = (uint8_t)k;
-	}
+	uint8_t order[FL_UDP_BATCH];
+	const unsigned messages = prepare(u, n, order);
 	/* a socket known to be full is not asked again before it says it is writable */
-	unsigned done = u->blocked || u->closing ? 0 : push(u, replies);
-	for (; done < replies; done++) {
-		const struct fl_udp_slot *s = &u->slot[slot_of[done]];
-		(void)put(u, &s->way, s->reply, s->reply_len); /* lost ones are counted there */
+	unsigned done = u->blocked || u->closing ? 0 : push(u, messages);
+	for (; done < messages; done++) {
+		const struct msghdr *m = &u->out.msg[done].msg_hdr;
+		const size_t first = (size_t)(m->msg_iov - u->out.iov);
+		for (size_t i = first; i < first + m->msg_iovlen; i++) {
+			const struct fl_udp_slot *s = &u->slot[order[i]];
+			/* lost ones are counted there */
+			(void)put(u, &s->way, s->reply, s->reply_len);
+		}
 	}
 	fl__udp_arm(u);
 }
@@ -178,8 +240,10 @@ void fl_udp_flush(struct fl_udp *u)
 		n = n < FL_UDP_BATCH ? n : FL_UDP_BATCH;
 		for (unsigned i = 0; i < n; i++) {
 			const struct fl__udp_queued *r = &q->reply[q->head + i];
-			const socklen_t len = fl_addr_to_sockaddr(&r->way.peer, &u->out.to[i]);
-			set_message(u, i, &u->out.to[i], len, q->octets + r->offset, r->len);
+			struct sockaddr_storage *to = &u->out.to[i];
+			const socklen_t len = fl_addr_to_sockaddr(&r->way.peer, to);
+			u->out.iov[i] = (struct iovec){ q->octets + r->offset, r->len };
+			set_message(u, i, i, 1, to, len);
 			set_local(u, i, &r->way);
 		}
 		q->head += push(u, n);

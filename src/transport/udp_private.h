@@ -1,6 +1,6 @@
 /**
  * @file
- * What udp.c (in) and udp_out.c (out) share.
+ * What udp.c (in), udp_out.c (out) and udp_train.c (what leaves together) share.
  */
 #ifndef FL_TRANSPORT_UDP_PRIVATE_H
 #define FL_TRANSPORT_UDP_PRIVATE_H
@@ -23,7 +23,9 @@ enum {
 #endif
 	FL__UDP_CONTROL_IN =
 		CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint32_t)),
-	FL__UDP_CONTROL_OUT = CMSG_SPACE(sizeof(struct in6_pktinfo)),
+	FL__UDP_CONTROL_OUT =
+		CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t)),
+	FL__UDP_TRAIN_PAUSE = 1024, /* batches without trains after the kernel refused one */
 };
 _Static_assert((int)FL_UDP_REPLY_MAX <= (int)FL__UDP_STRIDE, "a reply buffer is a stride");
 _Static_assert((int)FL_UDP_REPLY_MAX <= (int)FL__UDP_QUEUE_OCTETS,
@@ -43,10 +45,10 @@ struct fl__udp_in {
 	_Alignas(struct cmsghdr) uint8_t control[FL_UDP_BATCH][FL__UDP_CONTROL_IN];
 };
 
-/* Control headers prepared once; only the address in them changes. */
+/* Control headers prepared once; only the address and the length in them change. */
 struct fl__udp_out {
 	struct mmsghdr msg[FL_UDP_BATCH];
-	struct iovec iov[FL_UDP_BATCH];
+	struct iovec iov[FL_UDP_BATCH]; /* a reply each; those of a message stand together */
 	struct sockaddr_storage to[FL_UDP_BATCH]; /* of queued replies; others use in.from */
 	_Alignas(struct cmsghdr) uint8_t control[FL_UDP_BATCH][FL__UDP_CONTROL_OUT];
 };
@@ -78,6 +80,8 @@ struct fl_udp {
 	bool closing;
 	bool blocked;      /* the socket is full: wait until it is writable */
 	bool refused;      /* the first waiting reply has met ENOBUFS once */
+	bool trains;       /* the kernel knows UDP_SEGMENT */
+	unsigned pause;    /* batches to go without trains: the kernel refused one */
 	struct fl_addr at; /* bound to */
 	uint32_t drops;    /* last value of SO_RXQ_OVFL */
 
@@ -97,5 +101,12 @@ void fl__udp_out_init(struct fl_udp *u);
 void fl__udp_reply(struct fl_udp *u, unsigned n);
 /* Wait for the events that are of use now. */
 void fl__udp_arm(struct fl_udp *u);
+
+/* udp_train.c */
+bool fl__udp_can_train(int fd);
+/* Order the slots of [0, n) that have a reply so that each train's stand together; cars[i] is
+ * the number of replies in train i. Returns the number of trains. */
+unsigned fl__udp_trains(struct fl_udp *u, unsigned n, uint8_t order[static FL_UDP_BATCH],
+			uint8_t cars[static FL_UDP_BATCH]);
 
 #endif

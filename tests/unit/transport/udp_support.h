@@ -8,12 +8,16 @@
 #include "fairlead/transport/udp.h"
 #include "support.h"
 
+#include <netinet/udp.h>
+
 enum { KEPT_MAX = 4096 };
 
 /* What the wrapped calls do: after `send_pass` more messages fail with `send_errno`,
  * `send_fail` times (-1: for ever); 0 errno: nothing fails. */
 static struct {
-	unsigned send_calls, receive_calls;
+	unsigned send_calls, receive_calls, trains;
+	bool no_trains;  /* a kernel without UDP_SEGMENT */
+	int train_errno; /* messages of more than one reply fail */
 	int send_errno, send_fail;
 	unsigned send_pass;
 	uint64_t first_send_ms;
@@ -21,6 +25,8 @@ static struct {
 
 int __real_sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags);
 int __wrap_sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags);
+int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 int __real_recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags, struct timespec *t);
 int __wrap_recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags, struct timespec *t);
 
@@ -28,6 +34,14 @@ int __wrap_sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
 {
 	if (calls.send_calls++ == 0) {
 		calls.first_send_ms = test_now_ms();
+	}
+	for (unsigned i = 0; i < n; i++) {
+		const bool train = v[i].msg_hdr.msg_iovlen > 1;
+		calls.trains += train;
+		if (train && calls.train_errno != 0) {
+			errno = calls.train_errno;
+			return i > 0 ? __real_sendmmsg(fd, v, i, flags) : -1;
+		}
 	}
 	if (calls.send_errno == 0 || calls.send_fail == 0) {
 		return __real_sendmmsg(fd, v, n, flags);
@@ -40,6 +54,15 @@ int __wrap_sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
 	calls.send_fail -= calls.send_fail > 0;
 	errno = calls.send_errno;
 	return -1;
+}
+
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	if (calls.no_trains && level == SOL_UDP && name == UDP_SEGMENT) {
+		errno = ENOPROTOOPT;
+		return -1;
+	}
+	return __real_getsockopt(fd, level, name, value, len);
 }
 
 int __wrap_recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags, struct timespec *t)
