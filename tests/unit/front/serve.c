@@ -1,10 +1,20 @@
-/* What goes out: errors within their limit, each answer counted once, and nothing that was
- * flushed. */
+/* What goes out: errors within their limit, each answer counted once, nothing that was
+ * flushed; and what a cache that cannot be read costs. */
 #include "toy.h"
 
 enum { ERRORS = 3, ASKED = 40 };
 
 #define LIMITED "resolvers: 1\nrate-limit: {errors: 3, exempt: []}\n"
+
+enum fl_err __real_fl_cache_begin(struct fl_cache *c);
+enum fl_err __wrap_fl_cache_begin(struct fl_cache *c);
+
+static enum fl_err begin_fails; /* what the next transactions end in */
+
+enum fl_err __wrap_fl_cache_begin(struct fl_cache *c)
+{
+	return begin_fails != FL_OK ? begin_fails : __real_fl_cache_begin(c);
+}
 
 struct folder {
 	char path[64];
@@ -170,4 +180,116 @@ Test(serve, a_flush_covers_records_of_an_earlier_boot)
 	cr_expect_eq(toy_ask(&t, 1, "older.elsewhere.", 0), STEP_ANSWER, "another zone's");
 	toy_close(&t);
 	remove_folder(&d);
+}
+
+static void no_frame(void *arg, struct fl_channel *ch, const struct fl_frame *f, int *fds,
+		     unsigned n_fds)
+{
+	(void)arg;
+	(void)ch;
+	(void)f;
+	(void)fds;
+	(void)n_fds;
+}
+
+static void no_end(void *arg, struct fl_channel *ch)
+{
+	(void)arg;
+	(void)ch;
+}
+
+/* The supervisor's end of the front's control channel. */
+static int open_control(struct toy *t)
+{
+	int pair[2];
+	cr_assert_eq(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	const struct fl_channel_options o = {
+		.loop = &t->loop, .fd = pair[0], .frame = no_frame, .closed = no_end, .arg = t
+	};
+	cr_assert_eq(fl_channel_open(&o, &t->f->self.control), FL_OK);
+	return pair[1];
+}
+
+static bool was_told(struct toy *t, int fd, struct fl_frame_header *h)
+{
+	static uint8_t octets[FL_FRAME_MAX];
+	struct fl_frame f;
+	fl_channel_flush(t->f->self.control);
+	const ssize_t n = recv(fd, octets, sizeof(octets), 0);
+	if (n <= 0) {
+		return false;
+	}
+	cr_assert_eq(fl_frame_parse(octets, (size_t)n, &f), FL_OK);
+	*h = f.h;
+	return true;
+}
+
+/* A cache of generation 5, and somebody to tell. */
+static int open_all(struct toy *t, const struct folder *d)
+{
+	toy_open(t, LIMITED);
+	fill_cache(t, d);
+	t->f->generation = 5;
+	t->f->generation_fd = fcntl(d->fd, F_DUPFD_CLOEXEC, 0);
+	begin_fails = FL_OK;
+	cr_assert_eq(toy_ask(t, 1, "good.example.", 0), STEP_ANSWER);
+	return open_control(t);
+}
+
+static void close_all(struct toy *t, struct folder *d, int control)
+{
+	fl_channel_free(t->f->self.control);
+	if (t->f->generation_fd >= 0) {
+		close(t->f->generation_fd);
+	}
+	close(control);
+	toy_close(t);
+	remove_folder(d);
+}
+
+Test(serve, what_will_pass_costs_a_batch_and_no_cache)
+{
+	struct toy t;
+	struct folder d = make_folder();
+	struct fl_frame_header h;
+	const int control = open_all(&t, &d);
+	begin_fails = FL_ENOMEM;
+	cr_expect_eq(toy_ask(&t, 1, "good.example.", 0), STEP_WAIT, "it is a miss");
+	begin_fails = FL_OK;
+	cr_expect_eq(toy_ask(&t, 1, "good.example.", 0), STEP_ANSWER, "and found again");
+	cr_expect_eq(t.f->unreadable_ns, 0);
+	cr_expect_not(was_told(&t, control, &h), "the file is not to blame");
+
+	begin_fails = FL_EBUSY;
+	cr_expect_eq(toy_ask(&t, 1, "good.example.", 0), STEP_WAIT);
+	cr_expect_eq(t.f->reopen_ns, 0);
+	t.f->unreadable_ns -= 2 * FL_S_NS;
+	cr_expect_eq(toy_ask(&t, 1, "good.example.", 0), STEP_WAIT);
+	cr_expect_neq(t.f->reopen_ns, 0, "it lasts: the file is opened anew");
+	begin_fails = FL_OK;
+	fl__front_reopen(t.f);
+	cr_expect_eq(t.f->reopen_ns, 0);
+	cr_expect_eq(t.f->unreadable_ns, 0);
+	cr_expect_eq(toy_ask(&t, 1, "good.example.", 0), STEP_ANSWER);
+	close_all(&t, &d, control);
+}
+
+Test(serve, damage_is_told_with_the_number_of_the_file)
+{
+	struct toy t;
+	struct folder d = make_folder();
+	struct fl_frame_header h = { 0 };
+	const int control = open_all(&t, &d);
+	begin_fails = FL_ECORRUPT;
+	cr_expect_eq(toy_ask(&t, 1, "good.example.", 0), STEP_WAIT);
+	cr_assert(was_told(&t, control, &h));
+	cr_expect_eq(h.flags, FL_CONTROL_CACHE_BAD);
+	cr_expect_eq(h.index, FL_ECORRUPT);
+	cr_expect_eq(h.generation, 5);
+	cr_expect_null(t.f->cache);
+	cr_expect_eq(t.f->generation_fd, -1, "it is given up");
+	cr_expect_eq(toy_ask(&t, 1, "good.example.", 0), STEP_WAIT);
+	cr_expect_not(was_told(&t, control, &h), "said once");
+	close_all(&t, &d, control);
 }
