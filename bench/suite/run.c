@@ -221,6 +221,15 @@ static bool find_rate(struct stage *s, struct outcome *o, struct load_plan *plan
 	return ok;
 }
 
+static void failing(struct outcome *o, const char *why)
+{
+	if (o->standing == STANDING_WELL) {
+		o->standing = STANDING_FAILING;
+		snprintf(o->fault[0], sizeof(o->fault[0]), "%s", why);
+		o->faults = 1;
+	}
+}
+
 static void judge_run(struct outcome *o, const struct run *run)
 {
 	if (run->kept_pace && o->standing == STANDING_WELL &&
@@ -254,19 +263,22 @@ static bool timed_run(struct stage *s, struct outcome *o, unsigned number)
 	plan.time_ns = time_s * NS_PER_S;
 	ok = ok && measure(s, o, &plan, run);
 	mix_fini(&mix);
-	if (ok) {
-		o->run_count++;
-		judge_run(o, run);
-	}
 	s->bench->progress.done_s += time_s + (c->half ? FIND_RATE_S : 0);
-	return ok;
+	if (!ok) {
+		failing(o, "it could not be measured");
+		return *s->bench->stop == 0;
+	}
+	o->run_count++;
+	judge_run(o, run);
+	return true;
 }
 
 /* A run again while the sender does not keep its pace; the last try stands. */
 static bool kept_run(struct stage *s, struct outcome *o, unsigned number)
 {
 	for (unsigned i = 1; timed_run(s, o, number); i++) {
-		if (i == VOID_TRIES || o->runs[o->run_count - 1].kept_pace) {
+		if (i == VOID_TRIES || o->standing != STANDING_WELL ||
+		    o->runs[o->run_count - 1].kept_pace) {
 			return true;
 		}
 		o->run_count--;
@@ -310,18 +322,25 @@ static bool bring_up(struct stage *s, struct outcome *o, struct server *server)
 	return ok;
 }
 
+/* The null server knows UDP only, and nothing that could be missed. */
+static bool sits_out(const struct stage *s, const struct server *server)
+{
+	return server->kind->padded && (s->bench_case->cold || s->bench_case->tcp);
+}
+
 static bool run_warm(struct stage *s)
 {
 	struct case_outcome *out = s->out;
 	for (size_t i = 0; i < out->server_count; i++) {
-		if (!bring_up(s, &out->server[i], &s->servers[i])) {
+		if (!sits_out(s, &s->servers[i]) &&
+		    !bring_up(s, &out->server[i], &s->servers[i])) {
 			return false;
 		}
 	}
 	for (unsigned n = 0; n < s->bench->runs; n++) {
 		for (size_t i = 0; i < out->server_count; i++) {
 			struct outcome *o = &out->server[i];
-			if (o->standing != STANDING_WELL) {
+			if (o->standing != STANDING_WELL || sits_out(s, o->server)) {
 				continue;
 			}
 			if (!kept_run(s, o, n)) {
@@ -370,7 +389,7 @@ static bool prime(struct stage *s, struct outcome *o)
 static bool run_cold_once(struct stage *s, struct outcome *o, struct server *server,
 			  unsigned number)
 {
-	if (server->kind->padded || o->standing != STANDING_WELL) {
+	if (sits_out(s, server) || o->standing != STANDING_WELL) {
 		return true;
 	}
 	bool ok = bring_up(s, o, server);

@@ -23,6 +23,7 @@ struct tally {
 	uint64_t ticked_ns;
 	bool counting;
 	unsigned until_check;
+	uint64_t chance; /* state of what draws the sample */
 };
 
 void tally_init(struct tally *t, const struct load_plan *p, struct load_result *r);

@@ -70,7 +70,6 @@ static const char kresd_config[] = "net.listen('@ADDRESS@', 53, { kind = 'dns' }
 				   "modules.unload('ta_signal_query')\n"
 				   "modules.unload('detect_time_skew')\n"
 				   "modules.load('hints')\n"
-				   "hints.root_file = nil\n"
 				   "hints.root({ @HINTS_KRESD@ })\n"
 				   "trust_anchors.remove('.')\n"
 				   "trust_anchors.add_file('@INET@/root.anchors', true)\n"

@@ -83,7 +83,7 @@ static bool write_hints(const struct server *s, char *out, size_t size)
 		return false;
 	}
 	while (fgets(line, sizeof(line), in) != NULL && used < size) {
-		if (sscanf(line, "%255s %*u IN A %63s", name, address) == 2) {
+		if (sscanf(line, "%255s %*u IN A %63[0-9.]", name, address) == 2) {
 			used += (size_t)snprintf(out + used, size - used, "['%s'] = '%s', ",
 						 name, address);
 		}
@@ -232,7 +232,10 @@ static void ask_version(struct server *s)
 	while (in != NULL && fgets(line, sizeof(line), in) != NULL) {
 		line[strcspn(line, "\n")] = '\0';
 		if (s->version[0] == '\0' && strpbrk(line, "0123456789") != NULL) {
-			snprintf(s->version, sizeof(s->version), "%s", line);
+			/* one writes it as a line of its log, with the time before it */
+			const char *stamped = strstr(line, "PowerDNS");
+			snprintf(s->version, sizeof(s->version), "%s",
+				 stamped != NULL ? stamped : line);
 		}
 	}
 	if (in != NULL) {
@@ -346,6 +349,25 @@ static bool ended(struct server *s)
 	return false;
 }
 
+/* Its folder goes with the run, so what it said is told here. */
+static void last_line(const struct server *s, char *out, size_t size)
+{
+	char path[PATH_MAX + 64];
+	char line[256];
+	snprintf(path, sizeof(path), "%s/output", s->folder);
+	snprintf(out, size, "nothing");
+	FILE *in = fopen(path, "re");
+	while (in != NULL && fgets(line, sizeof(line), in) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		if (line[0] != '\0') {
+			snprintf(out, size, "%s", line);
+		}
+	}
+	if (in != NULL) {
+		fclose(in);
+	}
+}
+
 bool server_start(struct server *s)
 {
 	if ((s->behind != NULL && !server_start(s->behind)) || !fresh_folder(s) || !spawn(s)) {
@@ -358,8 +380,10 @@ bool server_start(struct server *s)
 		}
 		pause_ms(POLL_MS);
 	}
-	say_error("%s %s; see %s/output", s->kind->name,
-		  s->pid == 0 ? "ended at once" : "does not answer in time", s->folder);
+	char last[256];
+	last_line(s, last, sizeof(last));
+	say_error("%s %s; the last it said: %s", s->kind->name,
+		  s->pid == 0 ? "ended at once" : "does not answer in time", last);
 	server_stop(s);
 	return false;
 }
