@@ -131,6 +131,7 @@ static const char dnsdist_config[] =
 	"setACL({ '127.0.0.0/8' })\n"
 	"setSecurityPollSuffix('')\n"
 	"setVerboseHealthChecks(false)\n"
+	"setUDPSocketBufferSizes(4194304, 4194304)\n"
 	"newServer({ address = '@BEHIND@:53', checkName = 'alpha.', checkType = 'NS' })\n"
 	"pc = newPacketCache(2000000, { maxTTL = 86400, numberOfShards = 1 })\n"
 	"getPool(''):setCache(pc)\n";
