@@ -327,15 +327,6 @@ static bool work_folder(char out[static PATH_MAX])
 	return true;
 }
 
-static void remove_folder(const char *path)
-{
-	char command[PATH_MAX + 32];
-	snprintf(command, sizeof(command), "rm -rf '%s'", path);
-	if (system(command) != 0) {
-		say_error("cannot remove %s", path);
-	}
-}
-
 /* Inside the namespace. */
 static int verb_run_inside(const struct arguments *a, const struct profile *p, const char *dir)
 {
@@ -361,7 +352,7 @@ static int verb_run_inside(const struct arguments *a, const struct profile *p, c
 		inet_pin(dir, b.sender_cpu);
 	}
 	const int code = run_profile(a, &b, p);
-	remove_folder(work);
+	folder_remove(work);
 	return code;
 }
 

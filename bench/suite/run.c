@@ -213,12 +213,13 @@ static bool find_rate(struct stage *s, struct outcome *o, struct load_plan *plan
 	struct run *run = malloc(sizeof(*run));
 	plan->time_ns = FIND_RATE_S * NS_PER_S;
 	const bool ok = run != NULL && measure(s, o, plan, run);
-	if (ok) {
+	const bool found = ok && run->answered > 0;
+	if (found) {
 		plan->rate = run->rate / 2;
 		plan->pace = PACE_OPEN;
 	}
 	free(run);
-	return ok;
+	return found;
 }
 
 static void failing(struct outcome *o, const char *why)

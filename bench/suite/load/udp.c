@@ -103,6 +103,12 @@ static void free_slot(struct udp *u, struct port *port, unsigned slot)
 	u->busy--;
 }
 
+/* PACE_OPEN: when the next question should be sent. */
+static uint64_t due_ns(const struct udp *u)
+{
+	return u->begun_ns + (uint64_t)((double)u->scheduled * 1e9 / u->plan->rate);
+}
+
 /* Write up to n questions; gives how many there were. */
 static unsigned fill(struct udp *u, struct port *port, unsigned n, uint64_t now)
 {
@@ -118,8 +124,7 @@ static unsigned fill(struct udp *u, struct port *port, unsigned n, uint64_t now)
 		f->pick = pick;
 		f->due_ns = now;
 		if (u->plan->pace == PACE_OPEN) {
-			f->due_ns = u->begun_ns +
-				    (uint64_t)((double)u->scheduled * 1e9 / u->plan->rate);
+			f->due_ns = due_ns(u);
 			u->scheduled++;
 		}
 		tally_sent(&u->tally, f->due_ns, now);
@@ -189,14 +194,31 @@ static void sweep(struct udp *u, uint64_t now)
 	}
 }
 
+/* A socket all of whose slots wait: what is due on it is lost before it is sent. The
+ * clock goes on, so that a server that answers nothing is not a sender that lags. */
+static void lose(struct udp *u, unsigned n, uint64_t now)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct flight f = { .due_ns = due_ns(u) };
+		tally_sent(&u->tally, f.due_ns, now);
+		tally_lost(&u->tally, &f);
+		u->scheduled++;
+	}
+}
+
 /* As many as are due go out, a batch from each socket in turn. */
 static void send_due(struct udp *u, uint64_t now)
 {
 	uint64_t due = (uint64_t)((double)(now - u->begun_ns) * u->plan->rate / 1e9);
 	for (unsigned turn = 0; u->scheduled < due && turn < u->plan->sockets; turn++) {
 		const uint64_t behind = due - u->scheduled;
-		send_batch(u, &u->ports[u->next_port],
-			   behind < OPEN_BATCH ? (unsigned)behind : OPEN_BATCH, now);
+		const unsigned n = behind < OPEN_BATCH ? (unsigned)behind : OPEN_BATCH;
+		struct port *port = &u->ports[u->next_port];
+		if (port->free_count == 0) {
+			lose(u, n, now);
+		} else {
+			send_batch(u, port, n, now);
+		}
 		u->next_port = (u->next_port + 1) % u->plan->sockets;
 	}
 }

@@ -200,9 +200,14 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 	return remove(path);
 }
 
+void folder_remove(const char *path)
+{
+	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 static bool fresh_folder(const struct server *s)
 {
-	nftw(s->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	folder_remove(s->folder);
 	if (mkdir(s->folder, 0755) != 0) {
 		say_error("cannot make the folder %s: %s", s->folder, strerror(errno));
 		return false;

@@ -76,6 +76,9 @@ bool server_start(struct server *s);
 void server_stop(struct server *s);
 void server_fini(struct server *s);
 
+/** With all that it holds; one that is not there is fine. */
+void folder_remove(const char *path);
+
 /** Where the words are replaced; false when the text is too long. */
 bool kind_fill(const struct server *s, const char *text, char *out, size_t size);
 
