@@ -1,0 +1,421 @@
+/*
+ * fairlead-bench: what a resolver costs, beside its peers on the same load.
+ */
+#include "inet.h"
+#include "report/report.h"
+
+#include <argp.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_WRONG = 3, /* a server lied, failed, or a figure is void */
+	RUNS_DEFAULT = 3,
+	CHECK_DEFAULT = 32,
+};
+
+struct arguments {
+	const char *verb;
+	const char *profile;
+	const char *output;
+	const char *inet;
+	const char *fairlead;
+	char *servers;
+	const char *peers[SERVERS_MAX];
+	size_t peer_count;
+	unsigned runs;
+	unsigned time_s;
+	unsigned check_every;
+};
+
+static volatile sig_atomic_t stopped;
+
+const char *argp_program_version = "fairlead-bench " FL_VERSION;
+
+static const struct argp_option options[] = {
+	{ "output", 'o', "DIR", 0, "Write report.json, runs.csv and table.txt there", 0 },
+	{ "servers", 's', "LIST", 0,
+	  "Which servers, by comma (default: all that are installed, and echo)", 0 },
+	{ "peer", 'p', "FILE", 0, "Another server, described in FILE (bench/README.md)", 0 },
+	{ "runs", 'n', "N", 0, "Runs of each server, in turns (default 3)", 0 },
+	{ "time", 't', "SECONDS", 0, "Length of a run (default: the profile's)", 0 },
+	{ "check", 'c', "N", 0, "Judge one answer in N while timing (default 32)", 0 },
+	{ "fairlead", 'f', "PATH", 0, "fairleadd (default: beside this program)", 0 },
+	{ "inet", 'i', "DIR", 0,
+	  "A miniature Internet that is there already (default: one of the profile's size, "
+	  "kept in the user's cache folder)",
+	  0 },
+	{ 0 },
+};
+
+static unsigned number(struct argp_state *state, const char *what, const char *text,
+		       unsigned long most)
+{
+	char *end;
+	errno = 0;
+	const unsigned long n = strtoul(text, &end, 10);
+	if (errno != 0 || *end != '\0' || end == text || n < 1 || n > most) {
+		argp_error(state, "--%s %s: want a whole number from 1 to %lu", what, text,
+			   most);
+	}
+	return (unsigned)n;
+}
+
+static error_t parse_word(struct arguments *a, char *text, struct argp_state *state)
+{
+	if (a->verb == NULL) {
+		a->verb = text;
+	} else if (a->profile == NULL && strcmp(a->verb, "run") == 0) {
+		a->profile = text;
+	} else {
+		argp_error(state, "%s: one word too many", text);
+	}
+	return 0;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	struct arguments *a = state->input;
+	switch (key) {
+	case 'o':
+		a->output = text;
+		return 0;
+	case 's':
+		a->servers = text;
+		return 0;
+	case 'p':
+		if (a->peer_count == SERVERS_MAX) {
+			argp_error(state, "too many peers");
+		}
+		a->peers[a->peer_count++] = text;
+		return 0;
+	case 'n':
+		a->runs = number(state, "runs", text, RUNS_MAX);
+		return 0;
+	case 't':
+		a->time_s = number(state, "time", text, SECONDS_MAX / 2);
+		return 0;
+	case 'c':
+		a->check_every = number(state, "check", text, 1000000);
+		return 0;
+	case 'f':
+		a->fairlead = text;
+		return 0;
+	case 'i':
+		a->inet = text;
+		return 0;
+	case ARGP_KEY_ARG:
+		return parse_word(a, text, state);
+	case ARGP_KEY_END:
+		if (a->verb == NULL || (strcmp(a->verb, "run") == 0 && a->profile == NULL)) {
+			argp_error(state, "say what to do: run PROFILE, list, or null");
+		}
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "run PROFILE\nlist\nnull",
+	.doc = "Measures Fairlead and its peers on the same load, in a miniature Internet of "
+	       "its "
+	       "own: no packet leaves the machine.\v"
+	       "run measures; list names profiles and servers; null measures the sender itself "
+	       "against a server that only pads.\n\n"
+	       "Exit status: 0 well, 1 could not be run, 2 no network namespace is allowed "
+	       "here, "
+	       "3 a server was wrong or failing, or a figure is void.",
+};
+
+static void on_signal(int sig)
+{
+	stopped = sig;
+}
+
+static void catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+}
+
+static int verb_list(void)
+{
+	puts("profiles:");
+	for (const struct profile *p = profiles_all(); p->name != NULL; p++) {
+		printf("  %-15s %s\n", p->name, p->text);
+	}
+	puts("servers:");
+	for (const struct kind *k = kinds_all(); k->name != NULL; k++) {
+		printf("  %s\n", k->name);
+	}
+	return EXIT_OK;
+}
+
+/* Is its program there? */
+static bool installed(const struct kind *k, const char *fairlead)
+{
+	char command[PATH_MAX + 64];
+	const char *program = k->command[0];
+	if (k->padded) {
+		return strcmp(k->name, "echo") == 0;
+	}
+	if (strcmp(program, "@FAIRLEAD@") == 0) {
+		return access(fairlead, X_OK) == 0;
+	}
+	snprintf(command, sizeof(command), "command -v %s >/dev/null 2>&1", program);
+	return system(command) == 0;
+}
+
+static bool add_kind(struct bench *b, const struct kind *k)
+{
+	if (k == NULL || b->kind_count == SERVERS_MAX) {
+		return false;
+	}
+	b->kinds[b->kind_count++] = k;
+	return true;
+}
+
+static bool choose_servers(struct bench *b, const struct arguments *a)
+{
+	char *rest = NULL;
+	if (a->servers == NULL) {
+		for (const struct kind *k = kinds_all(); k->name != NULL; k++) {
+			if (installed(k, b->around.fairlead)) {
+				add_kind(b, k);
+			}
+		}
+	} else {
+		for (char *word = strtok_r(a->servers, ",", &rest); word != NULL;
+		     word = strtok_r(NULL, ",", &rest)) {
+			if (!add_kind(b, kind_find(word))) {
+				say_error("there is no server \"%s\": see fairlead-bench list",
+					  word);
+				return false;
+			}
+		}
+	}
+	for (size_t i = 0; i < a->peer_count; i++) {
+		if (!add_kind(b, kind_read(a->peers[i]))) {
+			return false;
+		}
+	}
+	return b->kind_count > 0;
+}
+
+/* One core for servers, another for us. With one core alone both share it, and every
+ * figure but CPU an answer says little. */
+static void choose_cores(struct bench *b)
+{
+	cpu_set_t cpus;
+	unsigned found = 0;
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+	for (unsigned i = 0; i < CPU_SETSIZE && found < 2; i++) {
+		if (CPU_ISSET(i, &cpus)) {
+			if (found == 0) {
+				b->around.cpu = i;
+			}
+			b->sender_cpu = i;
+			found++;
+		}
+	}
+	if (found < 2) {
+		say_error("only one core may be used: sender and server share it");
+	}
+	CPU_ZERO(&cpus);
+	CPU_SET(b->sender_cpu, &cpus);
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+	setpriority(PRIO_PROCESS, 0, PRIORITY);
+}
+
+static bool init_servers(struct bench *b, struct server *servers)
+{
+	for (size_t i = 0; i < b->kind_count; i++) {
+		if (!server_init(&servers[i], b->kinds[i], &b->around, (unsigned)i)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool all_well(const struct case_outcome *c)
+{
+	for (size_t i = 0; i < c->server_count; i++) {
+		const struct outcome *o = &c->server[i];
+		if (o->standing != STANDING_WELL) {
+			return false;
+		}
+		for (size_t n = 0; n < o->run_count; n++) {
+			if (!o->runs[n].kept_pace) {
+				return false;
+			}
+		}
+	}
+	return c->complete;
+}
+
+static size_t run_cases(struct bench *b, const struct profile *p, struct server *servers,
+			struct case_outcome *outcomes)
+{
+	size_t n = 0;
+	for (; n < CASES_MAX && p->cases[n] != NULL; n++) {
+		b->progress.planned_s += case_planned_s(b, case_find(p->cases[n]));
+	}
+	b->progress.begun_ns = now_ns();
+	for (n = 0; n < CASES_MAX && p->cases[n] != NULL && stopped == 0; n++) {
+		if (!case_run(b, case_find(p->cases[n]), servers, &outcomes[n])) {
+			return n + 1;
+		}
+	}
+	return n;
+}
+
+static int report(const struct arguments *a, const struct report *r)
+{
+	int code = EXIT_OK;
+	for (size_t i = 0; i < r->case_count; i++) {
+		code = all_well(&r->cases[i]) ? code : EXIT_WRONG;
+	}
+	report_table(r, stdout);
+	if (a->output != NULL && !report_write(r, a->output)) {
+		return EXIT_FAILED;
+	}
+	return stopped != 0 ? EXIT_FAILED : code;
+}
+
+static int run_profile(const struct arguments *a, struct bench *b, const struct profile *p)
+{
+	static struct case_outcome outcomes[CASES_MAX];
+	struct server *servers = calloc(SERVERS_MAX, sizeof(*servers));
+	int code = EXIT_FAILED;
+	if (servers != NULL && init_servers(b, servers)) {
+		const size_t n = run_cases(b, p, servers, outcomes);
+		code = report(a, &(struct report){ p->name, b, servers, outcomes, n });
+		for (size_t i = 0; i < n; i++) {
+			case_free(&outcomes[i]);
+		}
+	}
+	for (size_t i = 0; servers != NULL && i < b->kind_count; i++) {
+		server_fini(&servers[i]);
+	}
+	free(servers);
+	return code;
+}
+
+/* Where servers write. Memory, so that no disk is part of a figure. */
+static bool work_folder(char out[static PATH_MAX])
+{
+	const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+	snprintf(out, PATH_MAX, "%s/fairlead-bench.XXXXXX", base);
+	if (mkdtemp(out) == NULL || chmod(out, 0755) != 0) {
+		say_error("cannot make a folder in %s: %s", base, strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+/* Inside the namespace. */
+static int verb_run_inside(const struct arguments *a, const struct profile *p, const char *dir)
+{
+	char work[PATH_MAX];
+	char beside[PATH_MAX];
+	struct bench b = { .around = { .inet = dir, .fairlead = a->fairlead, .work = work },
+			   .runs = a->runs,
+			   .time_s = a->time_s,
+			   .check_every = a->check_every,
+			   .stop = &stopped };
+	if (a->fairlead == NULL) {
+		inet_beside("fairleadd", beside);
+		b.around.fairlead = beside;
+	}
+	catch_signals();
+	signal(SIGPIPE, SIG_IGN);
+	if (!choose_servers(&b, a) || !work_folder(work)) {
+		return EXIT_FAILED;
+	}
+	choose_cores(&b);
+	const char *owns = getenv("FAIRLEAD_BENCH_OWNS");
+	if (owns != NULL && owns[0] == '1') {
+		inet_pin(dir, b.sender_cpu);
+	}
+	const int code = run_profile(a, &b, p);
+	folder_remove(work);
+	return code;
+}
+
+static int verb_run(const struct arguments *a, char **argv)
+{
+	struct inet inet;
+	const struct profile *p = profile_find(a->profile);
+	const char *inside = getenv("FAIRLEAD_BENCH_INSIDE");
+	if (p == NULL) {
+		say_error("there is no profile \"%s\": see fairlead-bench list", a->profile);
+		return EXIT_FAILED;
+	}
+	if (inside != NULL) {
+		return verb_run_inside(a, p, inside);
+	}
+	if (!inet_open(&inet, a->inet, p->zones, p->names)) {
+		return EXIT_FAILED;
+	}
+	const int code = inet_run_inside(&inet, argv);
+	inet_close(&inet);
+	return code;
+}
+
+/* serve-echo ADDRESS SIZES: how the null server is started by the suite itself. */
+static int verb_echo(char **argv, bool polled)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(53) };
+	uint16_t sizes[ECHO_SIZES];
+	const char *next = argv[3];
+	if (inet_pton(AF_INET, argv[2], &at.sin_addr) != 1) {
+		return EXIT_FAILED;
+	}
+	for (unsigned i = 0; i < ECHO_SIZES; i++) {
+		char *end;
+		sizes[i] = (uint16_t)strtoul(next, &end, 10);
+		if (end == next || sizes[i] > 4096) {
+			return EXIT_FAILED;
+		}
+		next = *end == ',' ? end + 1 : argv[3]; /* few sizes go round */
+	}
+	return echo_serve(&at, sizes, polled);
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments a = { .runs = RUNS_DEFAULT, .check_every = CHECK_DEFAULT };
+	char null_servers[] = "echo,echo-epoll";
+	if (argc == 4 && strncmp(argv[1], "serve-echo", 10) == 0) {
+		return verb_echo(argv, strcmp(argv[1], "serve-echo-epoll") == 0);
+	}
+	argp_err_exit_status = EXIT_FAILED;
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	if (strcmp(a.verb, "list") == 0) {
+		return verb_list();
+	}
+	if (strcmp(a.verb, "null") == 0) {
+		a.servers = a.servers != NULL ? a.servers : null_servers;
+		a.profile = "cached-1k";
+		return verb_run(&a, argv);
+	}
+	if (strcmp(a.verb, "run") != 0) {
+		say_error("no such verb: %s; there are run PROFILE, list and null", a.verb);
+		return EXIT_FAILED;
+	}
+	return verb_run(&a, argv);
+}

@@ -1,0 +1,39 @@
+/**
+ * @file
+ * What was measured, for people and for programs. Each writer reads the same
+ * outcomes; another format is another file beside these.
+ */
+#ifndef FAIRLEAD_BENCH_REPORT_H
+#define FAIRLEAD_BENCH_REPORT_H
+
+#include "run.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+enum { REPORT_FORMAT = 1 }; /* of the JSON; changes when a reader must */
+
+struct report {
+	const char *profile;
+	const struct bench *bench;
+	const struct server *servers;
+	const struct case_outcome *cases;
+	size_t case_count;
+};
+
+/** The CPU of the best server that validates, Fairlead and liars left out; 0: none.
+ * @p who, where not NULL, is told its name. */
+double best_peer_cpu_us(const struct case_outcome *c, const char **who);
+/** The CPU of the server of this name; 0: it has no figure. */
+double cpu_us_of(const struct case_outcome *c, const char *name);
+
+/** The terminal's table. */
+void report_table(const struct report *r, FILE *out);
+/** All of it; the caller's to free with json_decref(). NULL: out of memory. */
+json_t *report_json(const struct report *r);
+/** One line a run. */
+void report_csv(const struct report *r, FILE *out);
+/** report.json, runs.csv, table.txt and each server's configuration, below a folder. */
+bool report_write(const struct report *r, const char *folder);
+
+#endif

@@ -1,0 +1,488 @@
+#include "run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	VERIFY_PASSES = 5,
+	VERIFY_OUTSTANDING = 200,
+	VERIFY_SOCKETS = 4,
+	FAIL_SHARE = 100, /* one in so many may be lost or SERVFAIL */
+	FIND_RATE_S = 1,
+	VOID_TRIES = 3,   /* a run whose sender fell behind is run again */
+	PLAN_START_S = 2, /* of a server: rough, progress corrects itself */
+	PLAN_VERIFY_S = 2,
+};
+
+#define NS_PER_S  1000000000ULL
+#define NS_PER_MS 1000000ULL
+
+/* What one case is run with. */
+struct stage {
+	struct bench *bench;
+	const struct bench_case *bench_case;
+	struct catalogue catalogue;
+	uint8_t *mark; /* an octet an entry */
+	struct case_outcome *out;
+	struct server *servers;
+};
+
+/* The accounting, read when what counts begins and ends. */
+struct account {
+	const struct tree *tree;
+	uint64_t cpu_ns;
+};
+
+static void account_mark(void *context, bool begins)
+{
+	struct account *a = context;
+	const uint64_t now = tree_cpu_ns(a->tree);
+	a->cpu_ns = begins ? now : now - a->cpu_ns;
+}
+
+double run_cpu_us(const struct run *r)
+{
+	return r->cpu_ns / 1000;
+}
+
+double run_rate(const struct run *r)
+{
+	return r->rate;
+}
+
+double run_busy(const struct run *r)
+{
+	return r->busy;
+}
+
+struct spread outcome_spread(const struct outcome *o, double (*figure)(const struct run *))
+{
+	double values[RUNS_MAX];
+	size_t n = 0;
+	for (size_t i = 0; i < o->run_count && n < RUNS_MAX; i++) {
+		if (o->runs[i].kept_pace) {
+			values[n++] = figure(&o->runs[i]);
+		}
+	}
+	return spread_of(values, n);
+}
+
+static void take_faults(struct outcome *o, const struct load_result *r)
+{
+	o->wrong += r->wrong;
+	o->judged += r->judged;
+	for (unsigned i = 0; i < r->faults && o->faults < FAULTS_KEPT; i++) {
+		memcpy(o->fault[o->faults++], r->fault[i], sizeof(o->fault[0]));
+	}
+	if (r->wrong > 0) {
+		o->standing = STANDING_WRONG;
+	}
+}
+
+static struct load_plan plan_for(const struct stage *s, const struct server *server,
+				 struct mix *mix)
+{
+	const struct bench_case *c = s->bench_case;
+	return (struct load_plan){
+		.mix = mix,
+		.server = server->at,
+		.tcp = c->tcp,
+		.pace = PACE_CLOSED,
+		.outstanding = c->outstanding,
+		.sockets = c->sockets,
+		.patience_ns = 5 * NS_PER_S,
+		.check_every = s->bench->check_every,
+		.padded = server->kind->padded,
+		.yield = c->cold,
+		.stop = s->bench->stop,
+	};
+}
+
+/* Ask once all that are not yet marked, by UDP, and judge every answer. */
+static bool ask_unmarked(struct stage *s, const struct server *server, struct load_result *r)
+{
+	struct mix mix;
+	struct mix_options o = s->bench_case->mix;
+	o.order = ORDER_ONCE;
+	if (!mix_init(&mix, &s->catalogue, &o, s->mark)) {
+		return false;
+	}
+	struct load_plan plan = plan_for(s, server, &mix);
+	plan.outstanding = VERIFY_OUTSTANDING;
+	plan.sockets = VERIFY_SOCKETS;
+	plan.time_ns = 600 * NS_PER_S;
+	plan.check_every = 1;
+	plan.right = s->mark;
+	plan.yield = true;
+	plan.tcp = false;
+	const bool ok = load_run(&plan, r);
+	mix_fini(&mix);
+	return ok && *s->bench->stop == 0;
+}
+
+static size_t unmarked(const struct stage *s)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < s->catalogue.count; i++) {
+		n += s->mark[i] == 0;
+	}
+	return n;
+}
+
+/* Every distinct question until it is answered: fills the cache before, and shows
+ * after that nothing in it has gone bad. A few may fail at first; none may lie. */
+static bool verify(struct stage *s, struct outcome *o)
+{
+	struct load_result *r = malloc(sizeof(*r));
+	bool ok = r != NULL;
+	memset(s->mark, 0, s->catalogue.count);
+	for (unsigned i = 0; ok && i < VERIFY_PASSES && o->standing == STANDING_WELL; i++) {
+		ok = ask_unmarked(s, o->server, r);
+		take_faults(o, r);
+		if (unmarked(s) == 0) {
+			break;
+		}
+	}
+	free(r);
+	const size_t left = unmarked(s);
+	if (ok && o->standing == STANDING_WELL && left > 0) {
+		o->standing = STANDING_FAILING;
+		snprintf(o->fault[0], sizeof(o->fault[0]),
+			 "%zu of %zu names were not answered in %d passes", left,
+			 s->catalogue.count, VERIFY_PASSES);
+		o->faults = 1;
+	}
+	return ok;
+}
+
+static void fill_run(struct run *run, const struct load_result *r, uint64_t cpu_ns)
+{
+	const double seconds = (double)r->elapsed_ns / 1e9;
+	const double answered = r->answered > 0 ? (double)r->answered : 1;
+	*run = (struct run){
+		.answered = r->answered,
+		.lost = r->lost,
+		.failed = r->rcode[2] + r->rcode[5], /* SERVFAIL, REFUSED */
+		.judged = r->judged,
+		.seconds = seconds,
+		.rate = (double)r->answered / seconds,
+		.cpu_ns = (double)cpu_ns / answered,
+		.busy = (double)cpu_ns / (double)r->elapsed_ns,
+		.octets = (double)r->octets / answered,
+		.lag_ms = (double)r->lag_max_ns / 1e6,
+		.kept_pace = true,
+		.latency = r->latency,
+		.second_count = r->seconds,
+	};
+	memcpy(run->rcode, r->rcode, sizeof(run->rcode));
+	memcpy(run->by_second, r->by_second, sizeof(run->by_second));
+	memcpy(run->lost_by_second, r->lost_by_second, sizeof(run->lost_by_second));
+}
+
+/* One load with its accounting. */
+static bool measure(struct stage *s, struct outcome *o, struct load_plan *plan, struct run *run)
+{
+	struct server *server = &s->servers[o - s->out->server];
+	struct load_result *r = malloc(sizeof(*r));
+	struct account account = { .tree = &server->tree };
+	struct usage usage;
+	if (r == NULL || !tree_take(server->pid, &server->tree)) {
+		free(r);
+		say_error("%s is gone", server->kind->name);
+		return false;
+	}
+	plan->mark = account_mark;
+	plan->context = &account;
+	const bool ok = load_run(plan, r);
+	if (ok) {
+		take_faults(o, r);
+		fill_run(run, r, account.cpu_ns);
+		tree_usage(server->pid, &server->tree, &usage);
+		run->same_processes = usage.same;
+		run->asked_rate = plan->pace == PACE_OPEN ? plan->rate : 0;
+		run->kept_pace = load_kept_pace(r);
+	}
+	free(r);
+	return ok && *s->bench->stop == 0;
+}
+
+/* How fast this server goes now: half of it is asked next. */
+static bool find_rate(struct stage *s, struct outcome *o, struct load_plan *plan)
+{
+	struct run *run = malloc(sizeof(*run));
+	plan->time_ns = FIND_RATE_S * NS_PER_S;
+	const bool ok = run != NULL && measure(s, o, plan, run);
+	const bool found = ok && run->answered > 0;
+	if (found) {
+		plan->rate = run->rate / 2;
+		plan->pace = PACE_OPEN;
+	}
+	free(run);
+	return found;
+}
+
+static void failing(struct outcome *o, const char *why)
+{
+	if (o->standing == STANDING_WELL) {
+		o->standing = STANDING_FAILING;
+		snprintf(o->fault[0], sizeof(o->fault[0]), "%s", why);
+		o->faults = 1;
+	}
+}
+
+static void judge_run(struct outcome *o, const struct run *run)
+{
+	if (run->kept_pace && o->standing == STANDING_WELL &&
+	    (run->lost + run->failed) * FAIL_SHARE > run->answered) {
+		o->standing = STANDING_FAILING;
+		snprintf(o->fault[0], sizeof(o->fault[0]),
+			 "of %llu answers %llu were SERVFAIL or REFUSED, and %llu were lost",
+			 (unsigned long long)run->answered, (unsigned long long)run->failed,
+			 (unsigned long long)run->lost);
+		o->faults = 1;
+	}
+}
+
+static bool timed_run(struct stage *s, struct outcome *o, unsigned number)
+{
+	const struct bench_case *c = s->bench_case;
+	const unsigned time_s = s->bench->time_s != 0 ? s->bench->time_s : c->time_s;
+	struct run *run = &o->runs[o->run_count];
+	struct mix mix;
+	struct mix_options mo = c->mix;
+	mo.seed += number; /* every server sees the same questions in a round */
+	if (!mix_init(&mix, &s->catalogue, &mo, c->cold ? s->mark : NULL)) {
+		return false;
+	}
+	struct load_plan plan = plan_for(s, o->server, &mix);
+	plan.settle_ns = c->cold ? 0 : 200 * NS_PER_MS;
+	if (c->cold) {
+		plan.check_every = 1;
+	}
+	bool ok = !c->half || find_rate(s, o, &plan);
+	plan.time_ns = time_s * NS_PER_S;
+	ok = ok && measure(s, o, &plan, run);
+	mix_fini(&mix);
+	s->bench->progress.done_s += time_s + (c->half ? FIND_RATE_S : 0);
+	if (!ok) {
+		failing(o, "it could not be measured");
+		return *s->bench->stop == 0;
+	}
+	o->run_count++;
+	judge_run(o, run);
+	return true;
+}
+
+/* A run again while the sender does not keep its pace; the last try stands. */
+static bool kept_run(struct stage *s, struct outcome *o, unsigned number)
+{
+	for (unsigned i = 1; timed_run(s, o, number); i++) {
+		if (i == VOID_TRIES || o->standing != STANDING_WELL ||
+		    o->runs[o->run_count - 1].kept_pace) {
+			return true;
+		}
+		o->run_count--;
+		s->bench->progress.planned_s += s->bench_case->time_s;
+	}
+	return false;
+}
+
+static void say_run(const struct stage *s, const struct outcome *o, unsigned number)
+{
+	const char *name = o->server->kind->name;
+	const struct progress *p = &s->bench->progress;
+	if (o->standing != STANDING_WELL) {
+		say_progress(p, "%s, %s: %s", s->bench_case->name, name,
+			     o->faults > 0 ? o->fault[0] : "left out");
+		return;
+	}
+	const struct run *run = &o->runs[o->run_count - 1];
+	say_progress(p, "%s, run %u of %u, %s: %.0f/s, %.2f us an answer, %.0f %% of its core",
+		     s->bench_case->name, number + 1, s->bench->runs, name, run->rate,
+		     run->cpu_ns / 1000, run->busy * 100);
+}
+
+/* Padded servers have nothing to verify. */
+static bool bring_up(struct stage *s, struct outcome *o, struct server *server)
+{
+	if (!server_start(server)) {
+		o->standing = STANDING_ABSENT;
+		snprintf(o->fault[0], sizeof(o->fault[0]), "could not be started");
+		o->faults = 1;
+		return true;
+	}
+	if (server->kind->padded || s->bench_case->cold) {
+		return true;
+	}
+	say_progress(&s->bench->progress,
+		     "%s, %s: asking for all %zu names, checking each answer",
+		     s->bench_case->name, server->kind->name, s->catalogue.count);
+	const bool ok = verify(s, o);
+	s->bench->progress.done_s += PLAN_START_S + PLAN_VERIFY_S;
+	return ok;
+}
+
+/* The null server knows UDP only, and nothing that could be missed. */
+static bool sits_out(const struct stage *s, const struct server *server)
+{
+	return server->kind->padded && (s->bench_case->cold || s->bench_case->tcp);
+}
+
+static bool run_warm(struct stage *s)
+{
+	struct case_outcome *out = s->out;
+	for (size_t i = 0; i < out->server_count; i++) {
+		if (!sits_out(s, &s->servers[i]) &&
+		    !bring_up(s, &out->server[i], &s->servers[i])) {
+			return false;
+		}
+	}
+	for (unsigned n = 0; n < s->bench->runs; n++) {
+		for (size_t i = 0; i < out->server_count; i++) {
+			struct outcome *o = &out->server[i];
+			if (o->standing != STANDING_WELL || sits_out(s, o->server)) {
+				continue;
+			}
+			if (!kept_run(s, o, n)) {
+				return false;
+			}
+			say_run(s, o, n);
+		}
+	}
+	for (size_t i = 0; i < out->server_count; i++) {
+		struct outcome *o = &out->server[i];
+		tree_usage(s->servers[i].pid, &s->servers[i].tree, &o->usage);
+		if (o->standing == STANDING_WELL && !o->server->kind->padded && !verify(s, o)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* One question of each zone, so that a run measures names, not the way to their
+ * zones; they are left out of the run. */
+static bool prime(struct stage *s, struct outcome *o)
+{
+	struct load_result *r = malloc(sizeof(*r));
+	uint8_t *zone_seen = calloc(s->catalogue.origin_count, 1);
+	uint8_t *primed = malloc(s->catalogue.count);
+	bool ok = r != NULL && zone_seen != NULL && primed != NULL;
+	for (size_t i = 0; ok && i < s->catalogue.count; i++) {
+		uint8_t *seen = &zone_seen[s->catalogue.entries[i].origin];
+		primed[i] = *seen == 0;
+		s->mark[i] = !primed[i];
+		*seen = 1;
+	}
+	for (unsigned n = 0; ok && n < VERIFY_PASSES && unmarked(s) > 0; n++) {
+		ok = ask_unmarked(s, o->server, r);
+		take_faults(o, r);
+	}
+	if (ok) {
+		memcpy(s->mark, primed, s->catalogue.count);
+	}
+	free(primed);
+	free(zone_seen);
+	free(r);
+	return ok;
+}
+
+static bool run_cold_once(struct stage *s, struct outcome *o, struct server *server,
+			  unsigned number)
+{
+	if (sits_out(s, server) || o->standing != STANDING_WELL) {
+		return true;
+	}
+	bool ok = bring_up(s, o, server);
+	if (ok && o->standing == STANDING_WELL) {
+		ok = prime(s, o) && timed_run(s, o, number);
+		tree_usage(server->pid, &server->tree, &o->usage);
+	}
+	if (ok) {
+		say_run(s, o, number);
+	}
+	server_stop(server);
+	return ok;
+}
+
+static bool run_cold(struct stage *s)
+{
+	for (unsigned n = 0; n < s->bench->runs; n++) {
+		for (size_t i = 0; i < s->out->server_count; i++) {
+			if (!run_cold_once(s, &s->out->server[i], &s->servers[i], n)) {
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+/* The null server answers with sizes drawn from those of this very load. */
+static bool draw_sizes(struct stage *s)
+{
+	struct mix mix;
+	struct pick pick;
+	struct mix_options o = s->bench_case->mix;
+	if (o.order == ORDER_ONCE) {
+		o.order = ORDER_UNIFORM;
+	}
+	if (!mix_init(&mix, &s->catalogue, &o, NULL)) {
+		return false;
+	}
+	for (unsigned i = 0; i < ECHO_SIZES && mix_next(&mix, &pick); i++) {
+		s->bench->around.sizes[i] = (uint16_t)mix_answer_octets(&mix, &pick);
+	}
+	mix_fini(&mix);
+	return true;
+}
+
+static bool prepare(struct stage *s)
+{
+	struct case_outcome *out = s->out;
+	out->server_count = s->bench->kind_count;
+	out->questions = s->catalogue.count;
+	for (size_t i = 0; i < out->server_count; i++) {
+		out->server[i].server = &s->servers[i];
+		out->server[i].runs = calloc(s->bench->runs, sizeof(struct run));
+		if (out->server[i].runs == NULL) {
+			say_error("out of memory");
+			return false;
+		}
+	}
+	s->mark = calloc(s->catalogue.count, 1);
+	return s->mark != NULL && draw_sizes(s);
+}
+
+double case_planned_s(const struct bench *b, const struct bench_case *c)
+{
+	const double servers = (double)b->kind_count;
+	const double time_s = b->time_s != 0 ? b->time_s : c->time_s;
+	const double run_s = time_s + (c->half ? FIND_RATE_S : 0);
+	return servers * (b->runs * run_s + PLAN_START_S + PLAN_VERIFY_S);
+}
+
+bool case_run(struct bench *b, const struct bench_case *c, struct server *servers,
+	      struct case_outcome *out)
+{
+	struct stage s = { .bench = b, .bench_case = c, .out = out, .servers = servers };
+	*out = (struct case_outcome){ .bench_case = c };
+	if (!catalogue_load(b->around.inet, &c->selection, &s.catalogue)) {
+		return false;
+	}
+	bool ok = prepare(&s);
+	ok = ok && (c->cold ? run_cold(&s) : run_warm(&s));
+	for (size_t i = 0; i < out->server_count; i++) {
+		server_stop(&servers[i]);
+	}
+	free(s.mark);
+	catalogue_free(&s.catalogue);
+	out->complete = ok;
+	return ok;
+}
+
+void case_free(struct case_outcome *out)
+{
+	for (size_t i = 0; i < out->server_count; i++) {
+		free(out->server[i].runs);
+	}
+}
