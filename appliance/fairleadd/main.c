@@ -75,7 +75,8 @@ static enum fl_err read_config(const struct arguments *a, struct fl_config **out
 	if (a->config != NULL) {
 		return fl_config_read(a->config, stderr, out);
 	}
-	if (access(system_config, F_OK) == 0) {
+	/* only where there is none: one that cannot be read must not become all defaults */
+	if (access(system_config, F_OK) == 0 || errno != ENOENT) {
 		return fl_config_read(system_config, stderr, out);
 	}
 	return fl_config_parse_text("", 0, "defaults", stderr, out);

@@ -76,7 +76,7 @@ const struct fl__config_key fl__config_keys[] = {
 	  .fallback = "2048", .help = "At most so many a resolver process." },
 	{ .path = "limits.zone", .shape = FL__ONE, .scalar = &fl__config_count, AT(limits.zone), .min = 1, .max = 65536,
 	  .fallback = "200", .help = "At most so many for names of one zone; not more than limits.resolver." },
-	{ .path = "limits.client", .shape = FL__ONE, .scalar = &fl__config_count, AT(limits.client), .min = 1, .max = 65536,
+	{ .path = "limits.client", .shape = FL__ONE, .scalar = &fl__config_count, AT(limits.client), .min = 1, .max = UINT16_MAX,
 	  .fallback = "100", .help = "At most so many waiting for one client address in a front. Exempt clients are not counted." },
 	{ .path = "rate-limit", .shape = FL__GROUP,
 	  .help = "Answers a second and client prefix. 0 is off." },

@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 enum fl_err fl__child_init(struct supervisor *s, enum fl_role role, unsigned index)
@@ -182,6 +184,29 @@ static void on_exit_status(uv_process_t *p, int64_t status, int signal)
 	fl__sup_child_gone(c, status, signal);
 }
 
+/* The variables of our own, but for those with which a service speaks to its manager: a role
+ * that was taken over must not say that we are well. */
+static char **environment(void)
+{
+	static const char *const ours[] = { "NOTIFY_SOCKET=", "WATCHDOG_", "LISTEN_",
+					    "FDSTORE=",       "MAINPID=",  "CREDENTIALS_" };
+	size_t n = 0, kept = 0;
+	while (environ[n] != NULL) {
+		n++;
+	}
+	char **env = calloc(n + 1, sizeof(*env));
+	for (size_t i = 0; env != NULL && i < n; i++) {
+		bool is_ours = false;
+		for (size_t k = 0; k < FL_COUNT(ours); k++) {
+			is_ours |= strncmp(environ[i], ours[k], strlen(ours[k])) == 0;
+		}
+		if (!is_ours) {
+			env[kept++] = environ[i];
+		}
+	}
+	return env;
+}
+
 static enum fl_err execute(struct child *c, int control)
 {
 	char role[48], title[48];
@@ -189,6 +214,10 @@ static enum fl_err execute(struct child *c, int control)
 	snprintf(title, sizeof(title), "fairleadd: %s", c->name);
 	char *args[] = { title, role, NULL };
 	char file[] = "/proc/self/exe";
+	char **env = environment();
+	if (env == NULL) {
+		return FL_ENOMEM;
+	}
 	uv_stdio_container_t stdio[FL_CONTROL_FD + 1] = {
 		{ .flags = UV_IGNORE },
 		{ .flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO },
@@ -198,11 +227,13 @@ static enum fl_err execute(struct child *c, int control)
 	const uv_process_options_t o = { .exit_cb = on_exit_status,
 					 .file = file,
 					 .args = args,
+					 .env = env,
 					 .stdio = stdio,
 					 .stdio_count = FL_CONTROL_FD + 1 };
 	memset(&c->process, 0, sizeof(c->process));
 	const int r = uv_spawn(&c->sup->loop, &c->process, &o);
 	c->process.data = c;
+	free(env);
 	if (r != 0) {
 		fl_log(FL_LOG_ERROR, "cannot start %s: %s", c->name, uv_strerror(r));
 		uv_close((uv_handle_t *)&c->process, NULL);
@@ -271,7 +302,12 @@ static bool too_many_deaths(struct child *c, uint64_t now)
 void fl__child_start_again(struct child *c)
 {
 	uint64_t wait_ms = 0;
-	const bool often = too_many_deaths(c, fl_clock_boot_ns());
+	const uint64_t now = fl_clock_boot_ns();
+	const bool often = too_many_deaths(c, now);
+	if (now - c->started_ns > FL_LIVED_S * FL_S_NS) {
+		c->quick_deaths =
+			0; /* to get ready is not enough: that may be what it dies of */
+	}
 	if (often || !c->was_ready) {
 		const unsigned n = c->quick_deaths < 7 ? c->quick_deaths : 7;
 		wait_ms = (uint64_t)FL_BACKOFF_FIRST_MS << n;
@@ -279,6 +315,7 @@ void fl__child_start_again(struct child *c)
 			wait_ms = FL_BACKOFF_MAX_MS;
 		}
 		c->quick_deaths++;
+		sd_notifyf(0, "STATUS=%s dies again and again", c->name);
 		fl_log(FL_LOG_WARNING, "%s %s; it is started again in %llu ms", c->name,
 		       often ? "died more than 20 times in a minute" : "never got ready",
 		       (unsigned long long)wait_ms);

@@ -21,6 +21,7 @@ enum {
 	LOCK_AT_MIN = 256,
 	LOCK_AT_MAX = 16384, /* the kernel's table of descriptors grows to it: 8 octets each */
 	LOCK_BELOW_LIMIT = 16,
+	FOLDER_DEPTH = 2,
 	HELD_LOOK_MS = 10,
 	HELD_WAIT_MS = 2000
 };
@@ -153,7 +154,8 @@ static enum fl_err open_base(struct supervisor *s, const char *folder)
 	return FL_OK;
 }
 
-static void delete_below(int dir_fd)
+/* Closes @p dir_fd. Nothing of ours lies deeper than a generation's folder. */
+static void delete_below(int dir_fd, unsigned depth)
 {
 	DIR *d = fdopendir(dir_fd);
 	if (d == NULL) {
@@ -164,16 +166,24 @@ static void delete_below(int dir_fd)
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) {
 			continue;
 		}
-		if (unlinkat(dirfd(d), e->d_name, 0) != 0 && errno == EISDIR) {
+		if (unlinkat(dirfd(d), e->d_name, 0) != 0 && errno == EISDIR && depth > 1) {
 			const int sub = openat(dirfd(d), e->d_name,
 					       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 			if (sub >= 0) {
-				delete_below(sub);
+				delete_below(sub, depth - 1);
 			}
 			unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
 		}
 	}
 	closedir(d);
+}
+
+/* Ours, and nobody lives in it? Anybody may make a folder of such a name there. */
+static bool is_left_behind(int fd)
+{
+	struct stat st;
+	return fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+	       flock(fd, LOCK_EX | LOCK_NB) == 0;
 }
 
 /* Folders in memory of instances that were killed: nobody holds their lock. */
@@ -192,8 +202,8 @@ static void delete_left_behind(const char *prefix)
 		if (fd < 0) {
 			continue;
 		}
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-			delete_below(fd);
+		if (is_left_behind(fd)) {
+			delete_below(fd, FOLDER_DEPTH);
 			unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
 		} else {
 			close(fd);
@@ -259,7 +269,7 @@ void fl__storage_close(struct supervisor *s)
 	}
 	const int fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0) {
-		delete_below(fd);
+		delete_below(fd, FOLDER_DEPTH);
 		rmdir(s->folder);
 	}
 }

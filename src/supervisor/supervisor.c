@@ -15,6 +15,8 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+enum { CALLERS_FIRST_FD = 3, LAST_WAIT_MS = 50 };
+
 static void say_serving(const struct supervisor *s)
 {
 	char text[FL_ADDR_TEXT_MAX], line[1024];
@@ -30,47 +32,76 @@ static void say_serving(const struct supervisor *s)
 	sd_notify(0, "READY=1\nSTATUS=serving");
 }
 
-static unsigned alive(const struct supervisor *s, enum fl_role role)
-{
-	unsigned n = 0;
-	for (unsigned i = 0; i < s->n_children; i++) {
-		n += s->child[i].role == role && s->child[i].alive;
-	}
-	return n;
-}
+/* --- the end: fronts first, then who they asked, last who stores --- */
 
-static void drain_role(struct supervisor *s, enum fl_role role)
+static const struct {
+	enum fl_role role;
+	unsigned until_ms; /* from SIGTERM; nobody waits for more than two seconds */
+} stages[STAGE_DONE] = {
+	[STAGE_FRONTS] = { FL_ROLE_FRONT, 1200 }, /* a second for who waits for an answer */
+	[STAGE_RESOLVERS] = { FL_ROLE_RESOLVER, 1600 },
+	[STAGE_KEEPER] = { FL_ROLE_KEEPER, 1900 },
+};
+
+static bool any_alive(const struct supervisor *s, enum fl_role role)
 {
 	for (unsigned i = 0; i < s->n_children; i++) {
 		if (s->child[i].role == role && s->child[i].alive) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void on_stage_over(uv_timer_t *t);
+
+static void begin_stage(struct supervisor *s)
+{
+	const uint64_t passed_ms = (fl_clock_boot_ns() - s->stopped_ns) / FL_MS_NS;
+	const uint64_t until_ms = (uint64_t)stages[s->stage].until_ms * FL_SLOWNESS;
+	for (unsigned i = 0; i < s->n_children; i++) {
+		if (s->child[i].alive && s->child[i].role == stages[s->stage].role) {
 			fl__child_tell(&s->child[i], FL_CONTROL_DRAIN, 0, NULL);
 		}
 	}
+	uv_timer_start(&s->stop, on_stage_over, until_ms > passed_ms ? until_ms - passed_ms : 0,
+		       0);
 }
 
-/* --- the end: fronts first, then who they asked, last who stores --- */
-
-static void go_on_stopping(struct supervisor *s)
+static void on_waited_enough(uv_timer_t *t)
 {
-	static const enum fl_role order[] = { FL_ROLE_FRONT, FL_ROLE_RESOLVER, FL_ROLE_KEEPER };
-	for (size_t i = 0; i < FL_COUNT(order); i++) {
-		if (alive(s, order[i]) > 0) {
-			drain_role(s, order[i]);
-			return;
-		}
-	}
-	uv_stop(&s->loop);
+	uv_stop(t->loop);
 }
 
-static void on_stop_deadline(uv_timer_t *t)
+static void on_stage_over(uv_timer_t *t)
 {
 	struct supervisor *s = t->data;
 	for (unsigned i = 0; i < s->n_children; i++) {
-		if (s->child[i].alive) {
-			fl_log(FL_LOG_WARNING, "%s did not end in time; killed",
-			       s->child[i].name);
-			fl__child_kill(&s->child[i], SIGKILL);
+		struct child *c = &s->child[i];
+		if (c->alive && c->role == stages[s->stage].role) {
+			fl_log(FL_LOG_WARNING, "%s did not end in time; killed", c->name);
+			fl__child_kill(c, SIGKILL);
 		}
+	}
+	/* one that waits for a disk cannot even die: the others do not wait for it */
+	s->stage++;
+	if (s->stage < STAGE_DONE) {
+		begin_stage(s);
+	} else {
+		uv_timer_start(&s->stop, on_waited_enough, LAST_WAIT_MS, 0);
+	}
+}
+
+static void go_on_stopping(struct supervisor *s)
+{
+	const enum stage before = s->stage;
+	while (s->stage < STAGE_DONE && !any_alive(s, stages[s->stage].role)) {
+		s->stage++;
+	}
+	if (s->stage == STAGE_DONE) {
+		uv_stop(&s->loop);
+	} else if (s->stage != before) {
+		begin_stage(s);
 	}
 }
 
@@ -87,7 +118,8 @@ static void stop(struct supervisor *s, int exit_code)
 	for (unsigned i = 0; i < s->n_children; i++) {
 		uv_timer_stop(&s->child[i].restart);
 	}
-	uv_timer_start(&s->stop, on_stop_deadline, FL_STOP_MS * FL_SLOWNESS, 0);
+	s->stopped_ns = fl_clock_boot_ns();
+	begin_stage(s);
 	go_on_stopping(s);
 }
 
@@ -137,7 +169,6 @@ void fl__sup_heard(struct child *c, const struct fl_frame *f)
 	switch (f->h.flags) {
 	case FL_CONTROL_READY:
 		c->ready = c->was_ready = true;
-		c->quick_deaths = 0;
 		fl_log(FL_LOG_INFO, "%s ready after %llu ms, pid %d", c->name,
 		       (unsigned long long)((fl_clock_boot_ns() - c->started_ns) / FL_MS_NS),
 		       uv_process_get_pid(&c->process));
@@ -269,16 +300,19 @@ static enum fl_err make_secrets(struct supervisor *s)
 	return FL_OK;
 }
 
-/* Roles open no files: the effective configuration goes to them as memory. */
+/* Roles open no files: the effective configuration goes to them as memory, and none can write
+ * into what those to come will read. */
 static enum fl_err make_config_memory(struct supervisor *s)
 {
-	const int fd = memfd_create("fairlead-config", MFD_CLOEXEC);
+	const int fd = memfd_create("fairlead-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	FILE *out = fd < 0 ? NULL : fdopen(fcntl(fd, F_DUPFD_CLOEXEC, 0), "w");
 	if (out == NULL) {
 		return FL_ESYSTEM;
 	}
 	const enum fl_err err = fl_config_dump(s->config, out);
-	if (fclose(out) != 0 || err != FL_OK) {
+	if (fclose(out) != 0 || err != FL_OK ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) !=
+		    0) {
 		return FL_ESYSTEM;
 	}
 	s->config_fd = fd;
@@ -357,6 +391,8 @@ int fl_supervisor_main(const struct fl_config *config)
 	s->config = config;
 	s->folder_fd = -1;
 	fl_log_init("supervisor", config->log.level, config->log.format);
+	/* what our caller left open is not for the roles */
+	close_range(CALLERS_FIRST_FD, ~0U, CLOSE_RANGE_CLOEXEC);
 	if (uv_loop_init(&s->loop) != 0) {
 		free(s);
 		return FL_EXIT_RUNTIME;

@@ -27,8 +27,8 @@ enum {
 	FL_CHILDREN_MAX = FL_FRONTS_MAX + FL_RESOLVERS_MAX + 1,
 	FL_LISTEN_MAX = 64,
 	FL_WATCH_MS = 250,
-	FL_STOP_MS = 1900,       /* from SIGTERM to the last process gone */
 	FL_START_MAX_S = 30,     /* a role that is not ready by then is started again */
+	FL_LIVED_S = 60,         /* a role that lived so long is no quick death */
 	FL_DEATHS_A_MINUTE = 20, /* more than these, and starting again waits */
 	FL_BACKOFF_FIRST_MS = 100,
 	FL_BACKOFF_MAX_MS = 10000
@@ -70,6 +70,10 @@ struct listen_address {
 	int udp[FL_FRONTS_MAX], tcp[FL_FRONTS_MAX];
 };
 
+/* An end has its order, and each stage a time of its own, counted from the beginning: who
+ * does not end in it is ended, and the next ones still have what they need. */
+enum stage { STAGE_FRONTS, STAGE_RESOLVERS, STAGE_KEEPER, STAGE_DONE };
+
 enum sup_state { SUP_STARTING, SUP_SERVING, SUP_STOPPING };
 
 /* What has to be done about the cache's file, most pressing last. */
@@ -92,6 +96,8 @@ struct supervisor {
 	uv_timer_t watch, stop;
 	uint64_t last_watch_ns;
 	enum sup_state state;
+	enum stage stage; /* of the end */
+	uint64_t stopped_ns;
 	int exit_code;
 	char token[33];            /* names this instance's listening ends */
 	struct fl_welcome welcome; /* what all roles are told alike, and the fronts' secrets */

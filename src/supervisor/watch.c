@@ -84,9 +84,10 @@ void fl__child_watch(struct supervisor *s)
 	for (unsigned i = 0; i < s->n_children && !we_slept; i++) {
 		struct child *c = &s->child[i];
 		if (c->alive && !c->hung && hangs(c, now)) {
-			fl_log(FL_LOG_ERROR,
-			       "%s hangs: its loop has not turned; killed, to be started again",
-			       c->name);
+			fl_log(FL_LOG_ERROR, "%s hangs: %s; killed, to be started again",
+			       c->name,
+			       c->ready ? "its loop has not turned"
+					: "it did not get ready in 30 s");
 			c->hung = true;
 			fl__child_kill(c, SIGKILL);
 		}

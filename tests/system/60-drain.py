@@ -63,6 +63,30 @@ def check_end(inside, name, number):
     again.stop()
 
 
+def check_hanging_front(inside):
+    """One front that does not end costs neither the others' answers nor what waits to be stored."""
+    fairlead = house.House(inside, house.config(fronts=2))
+    fairlead.start()
+    names = [(f"last{n}.wildcard.shape.", "A") for n in range(30)]
+    dnswire.ask("www.nsec.shape.")
+    time.sleep(1.5)
+    fairlead.kill("front 0", number=signal.SIGSTOP)
+    replies = dnswire.ask_all(names, timeout=0.4, sources=[None] * len(names))
+    answered = [q for q, r in zip(names, replies) if r is not None and r.rcode == "NOERROR"]
+    status, took = fairlead.stop(seconds=25)
+    lab.expect("a front that hangs: the others answered before the end", len(answered) >= 3, replies)
+    lab.expect(f"a front that hangs: it ends well, within {END_S} s", status == 0 and took <= END_S, f"{status} {took}")
+    lab.expect("a front that hangs: it alone is killed", [line.split("did not end")[0].split()[-2:] for line
+               in fairlead.said().splitlines() if "did not end in time" in line] == [["front", "0"]],
+               fairlead.said()[-1500:])
+    again = house.House(inside, house.config(fronts=2), fairlead.state)
+    again.start()
+    kept = dnswire.ask_all(answered, rd=False)
+    lab.expect("a front that hangs: what was resolved last is stored",
+               all(r is not None and r.rcode == "NOERROR" for r in kept), f"{kept}\n{fairlead.said()[-1500:]}")
+    again.stop()
+
+
 def run_to_its_end(fairlead):
     """For starts that must fail: (exit status, what it said)."""
     fairlead.launch()
@@ -174,6 +198,7 @@ def main():
         inside.enter()
         check_end(inside, "SIGTERM", signal.SIGTERM)
         check_end(inside, "SIGINT", signal.SIGINT)
+        check_hanging_front(inside)
         check_port(inside)
         check_folders(inside)
         check_disk_fills_up(inside)

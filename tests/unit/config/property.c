@@ -131,7 +131,7 @@ static char *made_text(void)
 	fprintf(f, "open-resolver: %s\ncookies: %s\n", ONE_OF("yes", "no"),
 		ONE_OF("offered", "required"));
 	fprintf(f, "limits: {resolver: %" PRIu32 ", zone: %" PRIu32 ", client: %" PRIu32 "}\n",
-		300 + below(9999), 1 + below(300), 1 + below(65536));
+		300 + below(9999), 1 + below(300), 1 + below(65535));
 	fprintf(f, "rate-limit: {per-client: %" PRIu32 ", errors: %" PRIu32 "}\n",
 		1 + below(9999), below(9999));
 	put_cache(f);
