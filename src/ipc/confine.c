@@ -301,9 +301,28 @@ static int allow_memory(scmp_filter_ctx ctx)
 	return r;
 }
 
-static enum fl_err install_seccomp(enum fl_role role)
+static int add_rules(scmp_filter_ctx ctx, enum fl_role role)
 {
 	const struct role_calls c = calls_of(role);
+	int r;
+	if ((r = allow_list(ctx, calls_all, FL_COUNT(calls_all))) != 0 ||
+	    (r = allow_list(ctx, c.extra, c.n_extra)) != 0 ||
+	    (r = add_uses(ctx, uses_all, FL_COUNT(uses_all))) != 0 ||
+	    (r = add_uses(ctx, c.uses, c.n_uses)) != 0 || (r = allow_own_signals(ctx)) != 0 ||
+	    (r = allow_memory(ctx)) != 0) {
+		return r;
+	}
+	if (c.unix_sockets && (r = allow_socket(ctx, AF_UNIX)) != 0) {
+		return r;
+	}
+	if (c.inet_sockets && (r = allow_socket(ctx, AF_INET)) == 0) {
+		r = allow_socket(ctx, AF_INET6);
+	}
+	return r;
+}
+
+static enum fl_err install_seccomp(enum fl_role role)
+{
 	struct sigaction sa = { .sa_sigaction = on_forbidden, .sa_flags = SA_SIGINFO };
 	if (sigaction(SIGSYS, &sa, NULL) != 0) {
 		return FL_ESYSTEM;
@@ -312,31 +331,7 @@ static enum fl_err install_seccomp(enum fl_role role)
 	if (ctx == NULL) {
 		return FL_ENOMEM;
 	}
-	int r = allow_list(ctx, calls_all, FL_COUNT(calls_all));
-	if (r == 0) {
-		r = allow_list(ctx, c.extra, c.n_extra);
-	}
-	if (r == 0) {
-		r = add_uses(ctx, uses_all, FL_COUNT(uses_all));
-	}
-	if (r == 0) {
-		r = add_uses(ctx, c.uses, c.n_uses);
-	}
-	if (r == 0) {
-		r = allow_own_signals(ctx);
-	}
-	if (r == 0) {
-		r = allow_memory(ctx);
-	}
-	if (r == 0 && c.unix_sockets) {
-		r = allow_socket(ctx, AF_UNIX);
-	}
-	if (r == 0 && c.inet_sockets) {
-		r = allow_socket(ctx, AF_INET);
-		if (r == 0) {
-			r = allow_socket(ctx, AF_INET6);
-		}
-	}
+	int r = add_rules(ctx, role);
 	if (r == 0) {
 		r = seccomp_load(ctx);
 	}

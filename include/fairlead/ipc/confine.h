@@ -4,7 +4,10 @@
  * privileges. Installed by the role itself, never by the supervisor.
  *
  * A forbidden call kills the process after one line that names the call's
- * number, so that a library update that needs another one is diagnosed at once.
+ * number, so that a library update that needs another one is diagnosed at once. Of calls that
+ * do many things (ioctl, fcntl, tgkill, prlimit) only the uses that are needed are allowed. A
+ * resolver opens files to read only, even where the kernel has no Landlock; of that, what the
+ * kernel's version has is used.
  * Filters are off in sanitizer builds, whose runtimes need more.
  */
 #ifndef FAIRLEAD_IPC_CONFINE_H
