@@ -7,7 +7,6 @@ What a role says is said here in its place: over its own descriptor, borrowed fr
 """
 import ctypes
 import os
-import pathlib
 import random
 import socket
 import struct
@@ -71,6 +70,36 @@ def check_row(inside):
                        mended is not None and took <= SERVES_S + COMMIT_S, f"{took}\n{fairlead.said()[-2000:]}\n{fairlead.counters()}")
         lines = [line for line in fairlead.said().splitlines() if "cache was damaged" in line]
         lab.expect("one line tells of each", len(lines) == 3, "\n".join(lines))
+
+
+# --- a disk that holds one file ---
+
+def check_small_disk(inside):
+    """The cache is as large as its disk: the new file has room only when nobody has the old one open."""
+    folder = inside.tmp / "small"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)], check=False,
+                      capture_output=True).returncode != 0:
+        lab.skip("a new file where two have no room", "mounting needs root")
+        return
+    text = house.config(fronts=2, size="16MiB").replace("@STATE@/cache", f"{folder}/cache")
+    fairlead = house.House(inside, text, tempfile.mkdtemp(dir=inside.tmp))
+    try:
+        fairlead.start()
+        dnswire.ask_all(KNOWN, sources=[None] * 8)
+        time.sleep(COMMIT_S)
+        before = sorted(folder.glob("cache/*/data.mdb"))[0]
+        write_over(before)
+        replies = dnswire.ask_all([(f"small{n}.wildcard.shape.", "A") for n in range(100)], rate=100, timeout=4,
+                                  sources=[None] * 8)
+        lab.expect("a disk that holds one file: all is answered",
+                   all(r is not None and r.rcode == "NOERROR" for r in replies), fairlead.said()[-2000:])
+        took = house.wait_for(SERVES_S, keeps)
+        lab.expect(f"a disk that holds one file: a new one is in use within {SERVES_S:.0f} s",
+                   took is not None and not before.exists(), fairlead.said()[-2000:])
+        fairlead.stop()
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=False)
 
 
 # --- what roles say ---
@@ -176,6 +205,7 @@ def main():
         inside.enter()
         random.seed(5)
         check_row(inside)
+        check_small_disk(inside)
         check_reports(inside)
     lab.finish()
 
