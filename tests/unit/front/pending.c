@@ -82,8 +82,8 @@ Test(pending, those_who_join_are_bounded)
 Test(pending, the_highest_client_limit_holds)
 {
 	struct toy t;
-	toy_open(&t, ONE "limits: {resolver: 65536, zone: 65536, client: 65536}\n");
-	fill(&t, 65536, "one.example.", STEP_WAIT);
+	toy_open(&t, ONE "limits: {resolver: 65536, zone: 65536, client: 65535}\n");
+	fill(&t, 65535, "one.example.", STEP_WAIT);
 	cr_expect_eq(toy_ask(&t, 1, "one.example.", 0), STEP_ANSWER);
 	cr_expect_eq(t.counters.limit_client, 1);
 	toy_close(&t);
