@@ -350,6 +350,22 @@ Test(engine, a_thousand_twins_are_one_packet, .init = lab_start, .fini = lab_fin
 	}
 }
 
+/* What a job found may be from its beginning, whoever joined it later. */
+Test(engine, an_answer_says_when_its_job_began, .init = lab_start, .fini = lab_finish)
+{
+	atomic_store(&lab.toy.shared->hold, true);
+	const uint64_t before = fl_clock_boot_ns();
+	lab_ask("early.good.", 0);
+	const uint64_t after = fl_clock_boot_ns();
+	cr_assert(lab_wait_held(1));
+	lab_turn_for(50);
+	lab_ask("early.good.", 1);
+	atomic_store(&lab.toy.shared->hold, false);
+	cr_assert(lab_wait_answers(2, 5000));
+	cr_expect_geq(lab.last.asked_ns, before);
+	cr_expect_leq(lab.last.asked_ns, after, "the second asker's moment is not the job's");
+}
+
 Test(engine, no_answer_comes_inside_an_ask, .init = lab_start, .fini = lab_finish)
 {
 	lab_ask("now.good.", 0);

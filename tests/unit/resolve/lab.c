@@ -75,6 +75,7 @@ void lab_on_answer(void *arg, uint64_t ticket, const struct fl_engine_answer *a)
 	lab.last.ede = a->ede;
 	snprintf(lab.last.text, sizeof(lab.last.text), "%.*s", a->text_len, a->text);
 	lab.last.packet_len = a->packet_len;
+	lab.last.asked_ns = a->asked_ns;
 	if (a->packet_len > 0) {
 		size_t room = sizeof(lab.last.packet);
 		memcpy(lab.last.packet, a->packet, a->packet_len < room ? a->packet_len : room);

@@ -37,6 +37,7 @@ struct lab {
 		char text[256];
 		uint8_t packet[1024];
 		size_t packet_len;
+		uint64_t asked_ns;
 	} last;
 };
 

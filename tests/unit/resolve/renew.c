@@ -3,7 +3,10 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <malloc.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -122,6 +125,67 @@ Test(renew, an_unused_context_is_as_good_as_new, .init = lab_start, .fini = lab_
 		cr_expect_eq(fl_engine_renew(lab.engine), FL_OK);
 	}
 	cr_expect_eq(lab.counters.contexts_made, 1);
+}
+
+static bool way_over_ipv6;
+
+static bool has_way(void)
+{
+	return way_over_ipv6;
+}
+
+/* A server that hears and says nothing, at ::1; -1 where there is no IPv6 at all. */
+static int listen_over_ipv6(struct fl_addr *at)
+{
+	struct sockaddr_in6 sa = { .sin6_family = AF_INET6,
+				   .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	socklen_t len = sizeof(sa);
+	const int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&sa, len) == 0 &&
+	    getsockname(fd, (struct sockaddr *)&sa, &len) == 0 &&
+	    fl_addr_from_sockaddr((struct sockaddr *)&sa, at)) {
+		return fd;
+	}
+	close(fd);
+	return -1;
+}
+
+static bool was_heard(int fd)
+{
+	char octets[512];
+	return recv(fd, octets, sizeof(octets), 0) > 0;
+}
+
+/* A box may boot before its network. */
+Test(renew, a_way_over_ipv6_is_looked_for_again, .init = lab_prepare, .fini = lab_finish)
+{
+	struct fl_addr six;
+	const int fd = listen_over_ipv6(&six);
+	if (fd < 0) {
+		lab_open_engine();
+		cr_skip_test("this machine has no IPv6");
+	}
+	struct fl_engine_zone stub[4];
+	memcpy(stub, lab.stub, sizeof(lab.stub));
+	stub[3] = (struct fl_engine_zone){ "six.", &six, 1 };
+	lab.options.stub = stub;
+	lab.options.n_stub = 4;
+	lab.options.have_ipv6 = has_way;
+	lab_open_engine();
+	lab_ask("a.six.", 0);
+	cr_expect(lab_wait_answers(1, 5000));
+	cr_expect_not(was_heard(fd), "there is no way yet");
+	way_over_ipv6 = true;
+	cr_expect_eq(fl_engine_renew(lab.engine), FL_OK);
+	lab_ask("b.six.", 1);
+	lab_turn_for(500);
+	cr_expect(was_heard(fd), "the next context takes it");
+	way_over_ipv6 = false; /* also where nothing was asked of the one before */
+	cr_expect_eq(fl_engine_renew(lab.engine), FL_OK);
+	way_over_ipv6 = true;
+	cr_expect_eq(fl_engine_renew(lab.engine), FL_OK);
+	cr_expect_eq(lab.counters.contexts_made, 4);
+	close(fd);
 }
 
 Test(renew, age_renews, .init = lab_prepare, .fini = lab_finish)
