@@ -49,9 +49,11 @@ static enum fl_err open_end(const char *token, const char *name,
 	return FL_OK;
 }
 
+/* As deep as the kernel lets it be: who connects while nobody accepts, because a role is being
+ * started again, should find room beside strangers. */
 static int bind_and_listen(int s, const struct sockaddr *sa, socklen_t len)
 {
-	return bind(s, sa, len) == 0 ? listen(s, 256) : -1;
+	return bind(s, sa, len) == 0 ? listen(s, SOMAXCONN) : -1;
 }
 
 enum fl_err fl_channel_listen(const char *token, const char *name, int *fd)
