@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <linux/sock_diag.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -50,64 +51,113 @@ static void local_ipv6(const struct cmsghdr *c, struct fl_udp_return *way)
 	}
 }
 
-static void read_control(struct fl_udp *u, struct msghdr *m, struct fl_udp_return *way)
+/* Returns the length of each question that the kernel has merged into this message (UDP_GRO);
+ * 0: it is one. */
+static size_t read_control(struct fl_udp *u, struct msghdr *m, struct fl_udp_return *way)
 {
+	int segment = 0;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
 		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
 			local_ipv4(c, way);
 		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
 			local_ipv6(c, way);
+		} else if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+			memcpy(&segment, CMSG_DATA(c), sizeof(segment));
 		} else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL) {
 			uint32_t drops;
 			memcpy(&drops, CMSG_DATA(c), sizeof(drops));
 			note_drops(u, drops);
 		}
 	}
+	return segment > 0 ? (size_t)segment : 0;
 }
 
-/* Message @p i becomes @p s, unless it came from where no answer may go. */
-static bool take_message(struct fl_udp *u, unsigned i, struct fl_udp_slot *s)
+/* The way back from message @p i; false: it came from where no answer may go. */
+static bool take_way(struct fl_udp *u, unsigned i, struct fl_udp_return *way, size_t *segment)
 {
 	struct msghdr *m = &u->in.msg[i].msg_hdr;
-	s->question = u->question[i];
-	s->question_len = u->in.msg[i].msg_len;
-	s->truncated = (m->msg_flags & MSG_TRUNC) != 0;
-	s->reply_len = 0;
-	if (!fl_addr_from_sockaddr(&u->in.from[i].sa, &s->way.peer)) {
+	*segment = 0;
+	if (!fl_addr_from_sockaddr(&u->in.from[i].sa, &way->peer)) {
 		return false;
 	}
-	s->way.ifindex = 0;
-	s->way.local = u->at;
+	way->ifindex = 0;
+	way->local = u->at;
 	if (u->any_address) {
-		s->way.local.family = 0; /* until PKTINFO tells */
+		way->local.family = 0; /* until PKTINFO tells */
 	}
 	if (m->msg_controllen > 0) {
-		read_control(u, m, &s->way);
+		*segment = read_control(u, m, way);
 	}
-	return fl__source_ok(&s->way.peer, &s->way.local) && !fl__addr_is_group(&s->way.local);
+	return fl__source_ok(&way->peer, &way->local) && !fl__addr_is_group(&way->local);
 }
 
-static void serve_batch(struct fl_udp *u, unsigned received)
+static void serve_slots(struct fl_udp *u, unsigned n)
 {
-	unsigned n = 0;
-	for (unsigned i = 0; i < received; i++) {
-		u->slot[n].reply = u->reply[n];
-		if (take_message(u, i, &u->slot[n])) {
-			u->sender[n++] = (uint8_t)i;
-		}
-	}
-	if (n < received) {
-		FL_COUNT_ADD(u->o.counters, dropped_malformed, received - n);
-	}
 	if (n > 0) {
 		u->o.batch(u->o.arg, u->slot, n);
 		fl__udp_reply(u, n);
 	}
+}
+
+/* The questions of message @p i into slots from @p n on; full ones are served. Returns how many
+ * questions it held. */
+static unsigned fill_slots(struct fl_udp *u, unsigned i, unsigned *n)
+{
+	struct fl_udp_return way;
+	size_t segment, at = 0;
+	const size_t len = u->in.msg[i].msg_len;
+	const bool truncated = (u->in.msg[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
+	const bool ok = take_way(u, i, &way, &segment);
+	const unsigned questions =
+		segment == 0 || segment >= len ? 1 : (unsigned)((len + segment - 1) / segment);
+	if (!ok) {
+		FL_COUNT_ADD(u->o.counters, dropped_malformed, questions);
+		return questions;
+	}
+	for (unsigned q = 0; q < questions; q++) {
+		if (*n == FL_UDP_BATCH) {
+			serve_slots(u, *n);
+			*n = 0;
+		}
+		struct fl_udp_slot *s = &u->slot[*n];
+		const size_t one = q + 1 < questions ? segment : len - at;
+		s->question = u->message[i] + at;
+		s->question_len = one < FL_UDP_QUESTION_MAX ? one : FL_UDP_QUESTION_MAX;
+		s->truncated = truncated || one > FL_UDP_QUESTION_MAX;
+		s->way = way;
+		s->reply = u->reply[*n];
+		s->reply_len = 0;
+		u->sender[(*n)++] = (uint8_t)i;
+		at += one;
+	}
+	return questions;
+}
+
+/* How many messages the next call asks for: about as many as make a batch of questions. */
+static void learn(struct fl_udp *u, unsigned received, unsigned questions)
+{
+	if (questions > 2 * FL_UDP_BATCH) {
+		u->ask_for = (received * FL_UDP_BATCH + questions - 1) / questions;
+	} else if (u->ask_for < FL_UDP_BATCH && received == u->ask_for) {
+		u->ask_for = 2 * u->ask_for < FL_UDP_BATCH ? 2 * u->ask_for : FL_UDP_BATCH;
+	}
+}
+
+/* Returns the number of questions. */
+static unsigned serve_batch(struct fl_udp *u, unsigned received)
+{
+	unsigned n = 0, served = 0;
+	for (unsigned i = 0; i < received; i++) {
+		served += fill_slots(u, i, &n);
+	}
+	serve_slots(u, n);
+	learn(u, received, served);
 	for (unsigned i = 0; i < received; i++) {
 		struct msghdr *m = &u->in.msg[i].msg_hdr;
 		m->msg_namelen = sizeof(u->in.from[i]);
 		m->msg_controllen = sizeof(u->in.control[i]);
 	}
+	return served;
 }
 
 enum {
@@ -119,17 +169,19 @@ enum {
  * for the other handles of the loop. */
 static void receive(struct fl_udp *u)
 {
-	for (unsigned round = 0; round < FL_UDP_ROUNDS && !u->stopped; round++) {
-		const int n = recvmmsg(u->o.fd, u->in.msg, FL_UDP_BATCH, MSG_DONTWAIT, NULL);
+	unsigned questions = 0;
+	while (questions < FL_UDP_ROUNDS * FL_UDP_BATCH && !u->stopped) {
+		const int n = recvmmsg(u->o.fd, u->in.msg, u->ask_for, MSG_DONTWAIT, NULL);
 		if (n > 0) {
-			serve_batch(u, (unsigned)n);
+			questions += serve_batch(u, (unsigned)n);
 		}
 		if (n < 0 && errno != ECONNREFUSED && errno != EHOSTUNREACH &&
 		    errno != ENETUNREACH && errno != EINTR) {
 			return; /* EAGAIN, or short of memory: the poll handle calls again */
 		}
 		/* an ICMP error about an earlier reply takes a round and nothing else */
-		if (n >= 0 && n < MORE_LIKELY) {
+		questions += n < 0 ? FL_UDP_BATCH : 0;
+		if (n >= 0 && n < MORE_LIKELY && (unsigned)n < u->ask_for) {
 			return;
 		}
 	}
@@ -169,8 +221,8 @@ static void on_check(uv_check_t *handle)
 static void in_init(struct fl_udp *u)
 {
 	for (unsigned i = 0; i < FL_UDP_BATCH; i++) {
-		u->in.iov[i] = (struct iovec){ .iov_base = u->question[i],
-					       .iov_len = FL_UDP_QUESTION_MAX };
+		u->in.iov[i] = (struct iovec){ .iov_base = u->message[i],
+					       .iov_len = FL__UDP_MESSAGE_MAX };
 		u->in.msg[i].msg_hdr = (struct msghdr){
 			.msg_name = &u->in.from[i],
 			.msg_namelen = sizeof(u->in.from[i]),
@@ -199,6 +251,7 @@ static enum fl_err examine(struct fl_udp *u)
 	/* Bound to one address, every datagram was sent there and every reply leaves from it:
 	 * PKTINFO would only repeat it. */
 	u->any_address = fl__addr_is_any(&u->at);
+	u->ask_for = FL_UDP_BATCH;
 	if (u->any_address) {
 		const bool v4 = u->at.family == AF_INET;
 		if (setsockopt(u->o.fd, v4 ? IPPROTO_IP : IPPROTO_IPV6,
@@ -207,6 +260,8 @@ static enum fl_err examine(struct fl_udp *u)
 		}
 	}
 	(void)setsockopt(u->o.fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on));
+	/* A balancer's burst of equal length comes as one message; others as ever. */
+	(void)setsockopt(u->o.fd, SOL_UDP, UDP_GRO, &on, sizeof(on));
 	if (getsockopt(u->o.fd, SOL_SOCKET, SO_MEMINFO, mem, &mem_len) == 0) {
 		u->drops = mem[SK_MEMINFO_DROPS];
 	}

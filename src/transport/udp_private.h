@@ -13,7 +13,11 @@
 enum {
 	/* Not a power of two: buffers 4,096 octets apart would share the same few sets of the
 	 * first-level cache, and a batch of 64 headers would not fit in there. */
-	FL__UDP_STRIDE = FL_UDP_QUESTION_MAX + 128,
+	FL__UDP_STRIDE = FL_UDP_REPLY_MAX + 128,
+	/* Questions of one peer that the kernel has merged fill up to an IP packet. What no
+	 * message fills is never touched, and takes no memory. */
+	FL__UDP_MESSAGE_MAX = 65536,
+	FL__UDP_MESSAGE_STRIDE = FL__UDP_MESSAGE_MAX + 128,
 #ifdef FL_TINY
 	FL__UDP_QUEUE_REPLIES = 96,
 	FL__UDP_QUEUE_OCTETS = 16 * 1024,
@@ -21,8 +25,8 @@ enum {
 	FL__UDP_QUEUE_REPLIES = 1024,
 	FL__UDP_QUEUE_OCTETS = 1024 * 1024,
 #endif
-	FL__UDP_CONTROL_IN =
-		CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint32_t)),
+	FL__UDP_CONTROL_IN = CMSG_SPACE(sizeof(struct in6_pktinfo)) +
+			     CMSG_SPACE(sizeof(uint32_t)) + CMSG_SPACE(sizeof(int)),
 	FL__UDP_CONTROL_OUT =
 		CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t)),
 	FL__UDP_TRAIN_PAUSE = 1024, /* batches without trains after the kernel refused one */
@@ -84,13 +88,14 @@ struct fl_udp {
 	unsigned pause;    /* batches to go without trains: the kernel refused one */
 	struct fl_addr at; /* bound to */
 	uint32_t drops;    /* last value of SO_RXQ_OVFL */
+	unsigned ask_for;  /* messages a call: fewer while each holds many questions */
 
 	struct fl_udp_slot slot[FL_UDP_BATCH];
 	uint8_t sender[FL_UDP_BATCH]; /* slot -> message it came in. A message that the kernel
 					 has merged (UDP_GRO) may fill several slots. */
 	struct fl__udp_in in;
 	struct fl__udp_out out;
-	uint8_t question[FL_UDP_BATCH][FL__UDP_STRIDE];
+	uint8_t message[FL_UDP_BATCH][FL__UDP_MESSAGE_STRIDE];
 	uint8_t reply[FL_UDP_BATCH][FL__UDP_STRIDE];
 	struct fl__udp_queue queue;
 };

@@ -58,6 +58,8 @@ static void begin(const char *at)
 {
 	memset(&calls, 0, sizeof(calls));
 	memset(&heard, 0, sizeof(heard));
+	server.seen = server.batches = 0;
+	memset(&server.counters, 0, sizeof(server.counters));
 	server_open(at);
 }
 
@@ -188,6 +190,91 @@ Test(udp_train, a_full_socket_loses_none_of_a_train)
 	hear_replies(fd, "127.0.0.1");
 	expect_each_once(30);
 	cr_expect_eq(server.counters.udp_send_queued, 30);
+	close(fd);
+	server_close();
+}
+
+/* --- what comes as a train --- */
+
+/* @p n questions with tags from @p tag on, each of @p len octets and the last of @p last, in
+ * one send. */
+static void ask_together(int fd, const char *to, uint32_t tag, unsigned n, size_t len,
+			 size_t last)
+{
+	static uint8_t octets[FL_UDP_BATCH * LONGEST];
+	const struct fl_addr a = addr_of(to, server.at.port);
+	const uint16_t segment = (uint16_t)len;
+	struct sockaddr_storage ss;
+	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(segment))] = { 0 };
+	struct iovec iov = { octets, (n - 1) * len + last };
+	struct msghdr m = { .msg_name = &ss,
+			    .msg_namelen = fl_addr_to_sockaddr(&a, &ss),
+			    .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control,
+			    .msg_controllen = sizeof(control) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t *q = octets + i * len;
+		const size_t one = i + 1 < n ? len : last;
+		const uint32_t t = tag + i;
+		memset(q, (int)(t & 0xff), one);
+		memcpy(q, &t, sizeof(t));
+		q[one - 1] = (uint8_t)one;
+	}
+	c->cmsg_level = SOL_UDP;
+	c->cmsg_type = UDP_SEGMENT;
+	c->cmsg_len = CMSG_LEN(sizeof(segment));
+	memcpy(CMSG_DATA(c), &segment, sizeof(segment));
+	cr_assert_eq(sendmsg(fd, &m, 0), (ssize_t)iov.iov_len, "%s", strerror(errno));
+}
+
+Test(udp_train, a_train_of_questions_is_questions)
+{
+	static const char *const at[] = { "127.0.0.1", "0.0.0.0", "::1" };
+	static const char *const to[] = { "127.0.0.1", "127.0.0.7", "::1" };
+	for (size_t f = 0; f < FL_COUNT(at); f++) {
+		begin(at[f]);
+		const int fd = client_open(f == 2 ? "::1" : "127.0.0.1");
+		ask_long(fd, to[f], 0, 44);
+		ask_together(fd, to[f], 1, 30, 50, 21);
+		ask_together(fd, to[f], 31, 64, 40, 40); /* goes on in the next batch */
+		ask_long(fd, to[f], 95, 50);
+		serve(96);
+		hear_replies(fd, to[f]);
+		expect_each_once(96);
+		cr_expect_eq(server.batches, 2, "%u", server.batches);
+		cr_expect_eq(calls.receive_calls, 2, "%u: all in the first",
+			     calls.receive_calls);
+		close(fd);
+		server_close();
+	}
+}
+
+Test(udp_train, trains_do_not_keep_the_loop_from_others)
+{
+	enum { TRAINS = 40, CARS = 60 };
+	begin("127.0.0.1");
+	const int fd = client_open("127.0.0.1");
+	for (unsigned round = 0; round < 3; round++) {
+		for (uint32_t i = 0; i < TRAINS; i++) {
+			ask_together(fd, "127.0.0.1", 0, CARS, 20, 20);
+		}
+		const unsigned before = server.seen;
+		turn(&server.loop);
+		cr_expect_leq(server.seen - before,
+			      round == 0 ? TRAINS * CARS
+					 : FL_UDP_BATCH * FL_UDP_ROUNDS + 2 * CARS,
+			      "%u questions in one turn", server.seen - before);
+		TURN_UNTIL(&server.loop, server.seen == (round + 1) * TRAINS * CARS);
+		hear_replies(fd, "127.0.0.1");
+	}
+	/* and for questions that come singly, calls are full again */
+	for (uint32_t i = 0; i < 2 * FL_UDP_BATCH; i++) {
+		ask_long(fd, "127.0.0.1", i, 40);
+	}
+	TURN_UNTIL(&server.loop, server.seen == 3 * TRAINS * CARS + 2 * FL_UDP_BATCH);
+	cr_expect_eq(server.counters.udp_receive_overflow, 0);
 	close(fd);
 	server_close();
 }
