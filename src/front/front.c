@@ -214,6 +214,9 @@ static void take_cache(struct front *f, const struct fl_frame *fr, int *fds, uns
 	if (n_fds != 1) {
 		return;
 	}
+	/* COHERENCE: a keeper that was killed may have committed what it did not come to
+	 * announce. Its successor has us told of the cache anew. */
+	f->opened++;
 	forget_generation(f);
 	f->generation = fr->h.generation;
 	f->generation_fd = fds[0];
@@ -290,6 +293,7 @@ static void drain(struct front *f)
 static void told(void *arg, const struct fl_frame *fr, int *fds, unsigned n_fds)
 {
 	struct front *f = arg;
+	fl__turn_work(f, fl_clock_boot_ns());
 	switch (fr->h.flags) {
 	case FL_CONTROL_LISTEN_UDP:
 	case FL_CONTROL_LISTEN_TCP:
@@ -384,6 +388,9 @@ static enum fl_err make(struct front *f)
 	if (w->resolvers == 0 || w->resolvers > FL_FRONT_RESOLVERS_MAX) {
 		return FL_EINVALID;
 	}
+	/* of a front that was killed in the middle of a batch */
+	__atomic_store_n(&f->self.counters->reading_since, 0, __ATOMIC_RELAXED);
+	fl__turn_init(f);
 	fl__upstream_init(f);
 	enum fl_err err = fl_access_new(&c->access_allow, &c->access_deny, &f->access);
 	if (err == FL_OK) {
@@ -405,6 +412,7 @@ static void fini(struct front *f)
 {
 	fl__pending_fini(f);
 	fl__upstream_fini(f);
+	fl__turn_fini(f);
 	while (!fl_list_empty(&f->listeners)) {
 		close_listener(FL_CONTAINER(f->listeners.next, struct listener, node));
 	}

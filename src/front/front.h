@@ -25,6 +25,8 @@ enum {
 	FL_FRONT_BUCKETS = 4096, /* of the table of jobs */
 	FL_FRONT_CLIENT_SLOTS =
 		65536, /* counters of waiting questions, by keyed hash of the address */
+	FL_FRONT_ZONE_SLOTS = 65536,
+	FL_FRONT_STALL_MS = 2,
 	FL_FRONT_DEADLINE_MS =
 		4400, /* with the sweep below: every question ends within 4.5 s */
 	FL_FRONT_SWEEP_MS = 50,
@@ -104,6 +106,7 @@ struct job {
 	uint64_t id;
 	uint64_t asked_ns; /* 0: not sent yet */
 	unsigned resolver;
+	uint16_t zone_slot;
 	bool again; /* the resolver that was asked first died with it */
 };
 
@@ -124,7 +127,24 @@ struct pending {
 	uint32_t *free_slots;
 	uint32_t n_free, max_jobs;
 	uint32_t client[FL_FRONT_CLIENT_SLOTS];
+	/* jobs by keyed hash of the zone part, as the resolver counts them: one zone that is
+	 * flooded leaves the places of a resolver that stalls to the others */
+	uint32_t zone[FL_FRONT_ZONE_SLOTS];
 	uv_timer_t sweep;
+};
+
+/*
+ * One turn of the loop: from the first work after the poll to the next poll. Its beginning is
+ * the clock reading that the work needs anyway.
+ */
+struct turn {
+	uv_prepare_t prepare;
+	uv_check_t check;
+	uint64_t begin_ns;  /* boot clock; 0: nothing has been done in this turn */
+	uint64_t polled_ms; /* libuv's clock when the last poll returned */
+	/* what the scheduler made us wait for a processor, and when we looked last */
+	uint64_t waited_ns, looked_ns;
+	int schedstat; /* where that is read; -1 where the kernel does not say */
 };
 
 struct front {
@@ -133,12 +153,13 @@ struct front {
 	int generation_fd;       /* its folder, kept to open it again; -1 none, or given up */
 	uint32_t generation;     /* the number of that folder */
 	uint64_t reopen_ns;      /* when that is tried, 0: not */
+	uint32_t opened;         /* how often: with that, ready answers are void */
 	uint64_t unreadable_ns;  /* since when no transaction could be begun, 0: it can */
 	struct fl_sipkey secret; /* of the cache's keys, or the run's before there is one */
 	struct fl_ready *ready;
 	bool reading;   /* the batch's transaction is open */
 	bool blind;     /* it could not be opened: this batch does without the cache */
-	uint32_t epoch; /* before it was renewed */
+	uint32_t epoch; /* before it was renewed; and f->opened in it */
 	struct fl_sketch sketch;
 	void *sketch_at; /* its mapping */
 	bool has_sketch;
@@ -150,6 +171,7 @@ struct front {
 	struct fl_list listeners;
 	struct upstream up[FL_FRONT_RESOLVERS_MAX];
 	struct pending pending;
+	struct turn turn;
 	struct fl_moment now; /* of the batch */
 	bool draining;
 	struct fl_log_gate cache_gate;
@@ -183,6 +205,13 @@ void fl__front_reply_opts(struct query *q, bool has_cookie);
 /* the cache's file is given up: the supervisor decides about it, and sends another */
 void fl__front_cache_bad(struct front *f, enum fl_err err, const char *text);
 void fl__front_reopen(struct front *f); /* where that is due */
+
+/* turn.c: how long the loop's turns take */
+void fl__turn_init(struct front *f); /* first of all that is on the loop; opens a file */
+void fl__turn_fini(struct front *f);
+/* work begins, at this boot clock */
+void fl__turn_work(struct front *f, uint64_t now_ns);
+void fl__turn_end(struct front *f, uint64_t now_ns);
 
 /* pending.c: questions in flight */
 enum fl_err fl__pending_init(struct front *f);

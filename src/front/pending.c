@@ -57,15 +57,26 @@ static struct job *find_same(struct pending *p, const struct fl_cache_key *key)
 	return NULL;
 }
 
-static struct upstream *upstream_of(struct front *f, const struct fl_cache_key *key)
+/* Who is asked, and the count that its zone part has: another zone may have the same one, but
+ * which cannot be known outside. */
+struct shard {
+	struct upstream *upstream;
+	uint16_t zone_slot;
+};
+
+static struct shard shard_of(struct front *f, const struct fl_cache_key *key)
 {
-	return &f->up[fl_name_zone_hash(key->name) % f->self.welcome.resolvers];
+	const uint64_t zone = fl_name_zone_hash(key->name);
+	return (struct shard){
+		.upstream = &f->up[zone % f->self.welcome.resolvers],
+		.zone_slot = (uint16_t)fl_siphash13(f->secret, &zone, sizeof(zone)),
+	};
 }
 
-static struct job *new_job(struct front *f, const struct fl_cache_key *key)
+static struct job *new_job(struct front *f, const struct fl_cache_key *key, struct shard in)
 {
 	struct pending *p = &f->pending;
-	struct upstream *u = upstream_of(f, key);
+	struct upstream *u = in.upstream;
 	struct job *j = calloc(1, sizeof(*j));
 	if (j == NULL) {
 		return NULL;
@@ -76,6 +87,8 @@ static struct job *new_job(struct front *f, const struct fl_cache_key *key)
 	j->id = (uint64_t)++p->stamp[slot] << 32 | slot;
 	j->key = *key;
 	j->resolver = u->index;
+	j->zone_slot = in.zone_slot;
+	p->zone[in.zone_slot]++;
 	fl_list_init(&j->waiters);
 	fl_list_append(&p->bucket[key->hash % FL_FRONT_BUCKETS], &j->in_bucket);
 	fl_list_append(&u->jobs, &j->in_upstream);
@@ -92,6 +105,7 @@ static void free_job(struct front *f, struct job *j)
 	fl_list_remove(&j->in_upstream);
 	p->slot[slot] = NULL;
 	p->free_slots[p->n_free++] = slot;
+	p->zone[j->zone_slot]--;
 	f->up[j->resolver].n_jobs--;
 	free(j);
 }
@@ -157,14 +171,19 @@ static struct waiter *new_waiter(const struct query *q, uint16_t slot, bool coun
 }
 
 /* Before anything is allocated: what is refused shall cost little. */
-static bool is_over_limit(struct front *f, const struct query *q, const struct job *same,
+static bool is_over_limit(struct front *f, struct shard in, const struct job *same,
 			  enum fl_reason *why)
 {
 	const uint32_t limit = f->self.config->limits.resolver;
-	const struct upstream *u = upstream_of(f, &q->key);
+	const struct upstream *u = in.upstream;
 	if (same == NULL && u->n_jobs >= limit) {
 		FL_COUNT_ADD(f->self.counters, limit_resolver, 1);
 		*why = FL_REASON_LIMIT_RESOLVER;
+		return true;
+	}
+	if (same == NULL && f->pending.zone[in.zone_slot] >= f->self.config->limits.zone) {
+		FL_COUNT_ADD(f->self.counters, limit_zone, 1);
+		*why = FL_REASON_LIMIT_ZONE;
 		return true;
 	}
 	if (same != NULL && u->n_joined / FL_FRONT_JOIN_TIMES >= limit) {
@@ -200,7 +219,8 @@ bool fl__pending_wait(struct query *q, enum fl_reason *why)
 	}
 	struct job *j = find_same(p, &q->key);
 	const bool joined = j != NULL;
-	if (is_over_limit(f, q, j, why)) {
+	const struct shard in = shard_of(f, &q->key);
+	if (is_over_limit(f, in, j, why)) {
 		return false;
 	}
 	*why = FL_REASON_FAILED;
@@ -208,7 +228,7 @@ bool fl__pending_wait(struct query *q, enum fl_reason *why)
 	if (w == NULL) {
 		return false;
 	}
-	if (!joined && (j = new_job(f, &q->key)) == NULL) {
+	if (!joined && (j = new_job(f, &q->key, in)) == NULL) {
 		free(w);
 		return false;
 	}
@@ -352,6 +372,7 @@ static void on_sweep(uv_timer_t *t)
 {
 	struct front *f = t->data;
 	end_patience(f);
+	fl__turn_work(f, f->now.boot_ns);
 	fl__upstream_retry(f);
 	fl__front_reopen(f);
 	if (f->draining && is_drained(f)) {

@@ -7,7 +7,8 @@
 void fl__front_begin_batch(struct front *f)
 {
 	f->now = fl_moment_now(f->self.welcome.boot_id);
-	f->epoch = __atomic_load_n(&f->self.generations->epoch, __ATOMIC_ACQUIRE);
+	f->epoch = __atomic_load_n(&f->self.generations->epoch, __ATOMIC_ACQUIRE) + f->opened;
+	fl__turn_work(f, f->now.boot_ns);
 	f->blind = false;
 }
 
@@ -41,6 +42,8 @@ static bool begin_reading(struct front *f)
 	}
 	f->unreadable_ns = 0;
 	f->reading = true;
+	/* the watchdog sees by it that we stand still with pages that the keeper needs */
+	__atomic_store_n(&f->self.counters->reading_since, f->now.boot_ns, __ATOMIC_RELAXED);
 	return true;
 }
 
@@ -49,6 +52,7 @@ void fl__front_end_batch(struct front *f)
 	if (f->reading) {
 		fl_cache_end(f->cache);
 		f->reading = false;
+		__atomic_store_n(&f->self.counters->reading_since, 0, __ATOMIC_RELAXED);
 	}
 }
 

@@ -44,6 +44,7 @@ static void answered(struct front *f, struct job *j, const struct fl_frame *a)
 					.text_len = a->h.text_len,
 					.failures = 1 };
 	const struct fl_moment now = fl_moment_now(f->self.welcome.boot_id);
+	fl__turn_work(f, now.boot_ns);
 	enum fl_err err = fl_record_encode(&j->key, &src, &f->limits, now, f->record,
 					   sizeof(f->record), &len);
 	if (err == FL_OK) {
@@ -118,6 +119,7 @@ static void on_closed(void *arg, struct fl_channel *ch)
 {
 	struct upstream *u = arg;
 	struct front *f = u->front;
+	fl__turn_work(f, fl_clock_boot_ns());
 	fl_channel_free(ch);
 	u->channel = NULL;
 	(void)!connect_to(u);

@@ -229,6 +229,7 @@ static void on_hangup(uv_signal_t *h, int signum)
 static void log_counters(uv_signal_t *h, int signum)
 {
 	const struct supervisor *s = h->data;
+	char turns[FL_HISTOGRAM_TEXT_MAX];
 	(void)signum;
 	for (unsigned i = 0; i < s->n_children; i++) {
 		const struct child *c = &s->child[i];
@@ -241,7 +242,13 @@ static void log_counters(uv_signal_t *h, int signum)
 		X(in_flight, "")
 		X(cache_entries, "")
 		X(cache_bytes, "")
+		X(reading_since, "")
+		X(loop_own_max_ns, "")
 #undef X
+		if (c->counters->loop_turn.count != 0) {
+			fl_log(FL_LOG_NOTICE, "turns %s: %s", c->name,
+			       fl_histogram_text(&c->counters->loop_turn, turns));
+		}
 	}
 	fl_log(FL_LOG_NOTICE, "counters end");
 }

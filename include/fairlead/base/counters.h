@@ -43,6 +43,7 @@
 	X(cache_misses,         "cache lookups without a record") \
 	X(cache_damaged,        "records refused: checksum, format or lengths") \
 	X(loop_stalls,          "loop turns longer than 2 ms") \
+	X(loop_stalls_own,      "those of them that did not wait for a processor meanwhile") \
 	/* transport */ \
 	X(udp_receive_overflow, "datagrams lost in a full receive buffer") \
 	X(udp_send_errors,      "replies the kernel did not take") \
@@ -92,6 +93,11 @@ struct fl_counters {
 	uint64_t committing; /* keeper: not 0 during a commit, which a slow disk may stretch */
 	uint64_t in_flight;  /* front: questions waiting; resolver: jobs */
 	uint64_t cache_entries, cache_bytes; /* keeper */
+	/* front: boot clock of the batch whose read transaction is open, which keeps the keeper
+	 * from using old pages again; 0: none is */
+	uint64_t reading_since;
+	uint64_t loop_own_max_ns; /* front: the longest turn, less what it waited for a
+				     processor */
 	struct fl_histogram answer_cached, answer_resolved, loop_turn;
 };
 
@@ -102,5 +108,15 @@ struct fl_counters {
 void fl_histogram_add(struct fl_histogram *h, uint64_t ns);
 /** Upper bound in nanoseconds of bucket @p i (itself outside); UINT64_MAX for the last. */
 uint64_t fl_histogram_bound_ns(unsigned i);
+
+enum { FL_HISTOGRAM_TEXT_MAX = 640 };
+
+/**
+ * What was counted, by octave from 16 us to 8 s: "16us=5 2048us=1 above=1" is 5 times under
+ * 16.000 us, one under 2,048 us and one of more than the last bound. Octaves without any are
+ * left out; "" for none at all. Returns @p out.
+ */
+const char *fl_histogram_text(const struct fl_histogram *h,
+			      char out[static FL_HISTOGRAM_TEXT_MAX]);
 
 #endif

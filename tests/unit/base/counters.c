@@ -1,6 +1,7 @@
 #include "fairlead/base/counters.h"
 
 #include <criterion/criterion.h>
+#include <string.h>
 
 static unsigned where(uint64_t ns)
 {
@@ -48,6 +49,29 @@ Test(histogram, sums_and_counts)
 	cr_expect_eq(h.sum_ns, 12);
 	cr_expect_eq(h.count, 2);
 	cr_expect_eq(h.bucket[0], 2);
+}
+
+Test(histogram, says_octaves_from_16_microseconds_in_one_line)
+{
+	struct fl_histogram h = { 0 };
+	char text[FL_HISTOGRAM_TEXT_MAX];
+	cr_expect_str_eq(fl_histogram_text(&h, text), "");
+	fl_histogram_add(&h, 0);
+	fl_histogram_add(&h, 15999);
+	fl_histogram_add(&h, 16000);
+	fl_histogram_add(&h, 2047999);
+	fl_histogram_add(&h, 2048000);
+	fl_histogram_add(&h, UINT64_C(8388607999));
+	fl_histogram_add(&h, UINT64_C(8388608000));
+	fl_histogram_add(&h, UINT64_MAX);
+	cr_expect_str_eq(fl_histogram_text(&h, text),
+			 "16us=2 32us=1 2048us=1 4096us=1 8388608us=1 above=2");
+	for (unsigned i = 0; i < FL_HISTOGRAM_BUCKETS; i++) {
+		h.bucket[i] = UINT64_MAX;
+	}
+	const size_t len = strlen(fl_histogram_text(&h, text));
+	cr_expect_lt(len, FL_HISTOGRAM_TEXT_MAX - 1, "the longest line fits");
+	cr_expect_str_eq(text + len - 26, "above=18446744073709551613");
 }
 
 Test(counters, add_by_name)

@@ -63,6 +63,29 @@ Test(pending, one_resolvers_questions_leave_the_others_places)
 	toy_close(&t);
 }
 
+Test(pending, one_zones_questions_leave_its_resolvers_places)
+{
+	struct toy t;
+	toy_open(&t, "resolvers: 1\nlimits: {resolver: 8, zone: 4, client: 100}\n");
+	const char *flooded[] = { "a.flooded.example.", "b.flooded.EXAMPLE.",
+				  "c.x.flooded.example.", "d.FLOODED.example." };
+	for (unsigned n = 0; n < 4; n++) {
+		cr_assert_eq(toy_ask(&t, 1, flooded[n], 0), STEP_WAIT);
+	}
+	cr_expect_eq(toy_ask(&t, 1, "e.flooded.example.", 0), STEP_ANSWER);
+	cr_expect_eq(rcode_of(t.f->reply), FL_RCODE_SERVFAIL);
+	cr_expect_eq(t.counters.limit_zone, 1);
+	cr_expect_eq(t.counters.limit_resolver, 0);
+	cr_expect_eq(toy_ask(&t, 1, "a.flooded.example.", 0), STEP_WAIT,
+		     "who asks the same takes no place");
+	cr_expect_eq(toy_ask(&t, 1, "www.calm.elsewhere.", 0), STEP_WAIT,
+		     "another zone of that resolver has places");
+	fl__pending_failed(t.f, first_job(&t), FL_REASON_FAILED);
+	cr_expect_eq(toy_ask(&t, 1, "e.flooded.example.", 0), STEP_WAIT, "there is room again");
+	cr_expect_eq(toy_ask(&t, 1, "f.flooded.example.", 0), STEP_ANSWER, "for one");
+	toy_close(&t);
+}
+
 Test(pending, those_who_join_are_bounded)
 {
 	struct toy t;

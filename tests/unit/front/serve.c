@@ -148,6 +148,30 @@ Test(serve, failures_after_waiting_are_within_the_error_limit)
 	toy_close(&t);
 }
 
+Test(serve, says_since_when_it_reads)
+{
+	struct toy t;
+	struct folder d = make_folder();
+	uint8_t message[512];
+	toy_open(&t, LIMITED);
+	fill_cache(&t, &d);
+	struct query *q = &t.f->batch[0];
+	const struct way_back way = { .listener = &t.udp, .udp = { .peer = t.client_at } };
+	const size_t len = toy_question(message, sizeof(message), 1, "good.example.", 0);
+	fl__front_begin_batch(t.f);
+	fl__front_open(q, t.f, message, len, &way, &t.client_at, t.f->reply,
+		       sizeof(t.f->reply));
+	cr_expect_eq(t.counters.reading_since, 0, "nothing is read yet");
+	fl__front_close(q);
+	cr_expect_eq(q->step, STEP_ANSWER);
+	cr_expect_neq(t.counters.reading_since, 0);
+	cr_expect_eq(t.counters.reading_since, t.f->now.boot_ns);
+	fl__front_end_batch(t.f);
+	cr_expect_eq(t.counters.reading_since, 0);
+	toy_close(&t);
+	remove_folder(&d);
+}
+
 Test(serve, refusals_are_within_the_error_limit)
 {
 	struct toy t;

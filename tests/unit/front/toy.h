@@ -93,6 +93,7 @@ static inline void toy_open(struct toy *t, const char *config)
 	snprintf(f->self.token, sizeof(f->self.token), "toy-%d", (int)getpid());
 	f->secret = (struct fl_sipkey){ { 1, 2 } };
 	f->generation_fd = -1;
+	f->turn.schedstat = -1;
 	fl_list_init(&f->listeners);
 	fl__upstream_init(f);
 	cr_assert_eq(fl__pending_init(f), FL_OK);
