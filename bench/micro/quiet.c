@@ -2,14 +2,15 @@
  * Counts what a cached answer must not do: allocate, lock, write, log.
  *
  * The C library's functions are replaced for the whole process, so that calls from inside of
- * LMDB and libuv count as well; fl_log() and fl_log_gated() are wrapped by the linker. There
- * is one thread, and a replaced malloc() has no argument for a context: hence the one global.
+ * LMDB and libuv count as well. There is one thread, and a replaced malloc() has no argument
+ * for a context: hence the one global.
  */
 #include "fairlead/base/log.h"
 #include "micro.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -31,26 +32,36 @@ struct quiet quiet_end(void)
 	return quiet.n;
 }
 
-void __wrap_fl_log(enum fl_log_level level, const char *fmt, ...) FL_PRINTF(2, 3);
-void __wrap_fl_log_gated(struct fl_log_gate *gate, unsigned every_s, enum fl_log_level level,
-			 const char *fmt, ...) FL_PRINTF(4, 5);
+/* In place of base/log.c. What a front says here is a failure of this program, and seldom. */
+static void say(const char *fmt, va_list args) FL_PRINTF(1, 0);
 
-/* What a front says here is a failure of this program: said as it is, without its arguments. */
-void __wrap_fl_log(enum fl_log_level level, const char *fmt, ...)
+static void say(const char *fmt, va_list args)
 {
-	(void)level;
 	quiet.n.lines += quiet.on;
-	fprintf(stderr, "fairlead-micro: the front says: %s\n", fmt);
+	fputs("fairlead-micro: the front says: ", stderr);
+	vfprintf(stderr, fmt, args);
+	fputc('\n', stderr);
 }
 
-void __wrap_fl_log_gated(struct fl_log_gate *gate, unsigned every_s, enum fl_log_level level,
-			 const char *fmt, ...)
+void fl_log(enum fl_log_level level, const char *fmt, ...)
 {
+	va_list args;
+	(void)level;
+	va_start(args, fmt);
+	say(fmt, args);
+	va_end(args);
+}
+
+void fl_log_gated(struct fl_log_gate *gate, unsigned every_s, enum fl_log_level level,
+		  const char *fmt, ...)
+{
+	va_list args;
 	(void)gate;
 	(void)every_s;
 	(void)level;
-	quiet.n.lines += quiet.on;
-	fprintf(stderr, "fairlead-micro: the front says: %s\n", fmt);
+	va_start(args, fmt);
+	say(fmt, args);
+	va_end(args);
 }
 
 #ifdef FL_SANITIZED

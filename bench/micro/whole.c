@@ -1,13 +1,14 @@
 /*
  * A front in this process: src/front, its transport, its loop and its cache as they are.
  *
- * What is around it is played here, by wrapping what it calls: the supervisor, which tells it
- * what it is (fl_role_begin) and gives it a socket, a cache and a sketch (fl_role_run), and the
- * kernel, which has always another batch of questions (recvmmsg) and takes all answers
- * (sendmmsg). The socket is real, and readable for ever: one datagram waits in it that nobody
- * receives. So a turn of the loop is what it is in the field but for the two calls.
+ * What is around it is played here, by defining what it calls: the supervisor (ipc/role.h),
+ * which tells it what it is and gives it a socket, a cache and a sketch, and the kernel, which
+ * has always another batch of questions (recvmmsg) and takes all answers (sendmmsg). The socket
+ * is real, and readable for ever: one datagram waits in it that nobody receives. So a turn of
+ * the loop is what it is in the field but for the two calls.
  *
- * Wrapped functions have no argument of ours: the run at hand is the one global.
+ * These functions have no argument of ours: the run at hand is the one global. They are not
+ * wrapped by the linker, which link-time optimization does not heed.
  */
 #include "fairlead/base/clock.h"
 #include "fairlead/cache/sketch.h"
@@ -37,13 +38,11 @@ static struct run {
 	bool ok;
 } * run;
 
-enum fl_err __wrap_fl_role_begin(struct fl_role_self *self);
-int __wrap_fl_role_run(struct fl_role_self *self);
-void __wrap_fl_role_fini(struct fl_role_self *self);
-int __wrap_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *t);
-int __wrap_sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags);
-/* Its name is what callgrind is told to count in. */
+/* Callgrind counts in the first, and not in the others: they stay functions. */
 __attribute__((noinline)) void fl_micro_turns(struct run *r);
+__attribute__((noinline)) int recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags,
+				       struct timespec *t);
+__attribute__((noinline)) int sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags);
 
 /* --- the kernel --- */
 
@@ -61,7 +60,7 @@ static void give(struct mmsghdr *m, const struct asked *a, unsigned port)
 	m->msg_len = a->len;
 }
 
-int __wrap_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *t)
+int recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *t)
 {
 	struct run *r = run;
 	(void)fd;
@@ -88,7 +87,7 @@ static bool is_right(const struct iovec *v, bool dnssec_ok)
 	       fl_load_u16(a + 6) == (dnssec_ok ? 2 : 1);
 }
 
-int __wrap_sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags)
+int sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags)
 {
 	(void)fd;
 	(void)flags;
@@ -102,7 +101,7 @@ int __wrap_sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags)
 
 /* --- the supervisor --- */
 
-enum fl_err __wrap_fl_role_begin(struct fl_role_self *self)
+enum fl_err fl_role_begin(struct fl_role_self *self)
 {
 	struct run *r = run;
 	char text[128];
@@ -123,6 +122,31 @@ enum fl_err __wrap_fl_role_begin(struct fl_role_self *self)
 	self->loop = &r->loop;
 	self->folder_fd = -1;
 	return fl_config_parse_text(text, (size_t)len, "micro", stderr, &self->config);
+}
+
+void fl_role_fail(struct fl_role_self *self, int code, const char *fmt, ...)
+{
+	self->exit_code = code;
+	fl_log(FL_LOG_ERROR, "%s", fmt);
+}
+
+void fl_role_say(struct fl_role_self *self, enum fl_control verb, enum fl_err code,
+		 const char *text)
+{
+	fl_role_fail(self, FL_EXIT_RUNTIME, "it speaks unasked, verb %d: %s %s", (int)verb,
+		     fl_err_text(code), text);
+}
+
+void fl_role_end(struct fl_role_self *self, int code)
+{
+	self->exit_code = code;
+}
+
+/* It is not told to start. */
+enum fl_err fl_role_confine(struct fl_role_self *self)
+{
+	(void)self;
+	return FL_OK;
 }
 
 static void tell(struct fl_role_self *self, enum fl_control verb, int fd)
@@ -189,7 +213,7 @@ static bool ask(struct run *r, uint64_t questions)
 	       ready == (r->h->from == FROM_READY ? questions : 0);
 }
 
-int __wrap_fl_role_run(struct fl_role_self *self)
+int fl_role_run(struct fl_role_self *self)
 {
 	struct run *r = run;
 	if (!tell_all(self)) {
@@ -206,10 +230,10 @@ int __wrap_fl_role_run(struct fl_role_self *self)
 		r->h->ns[i] = (double)(fl_clock_boot_ns() - begun) / (double)r->h->questions;
 	}
 	r->h->quiet = quiet_end();
-	return FL_EXIT_OK;
+	return self->exit_code;
 }
 
-void __wrap_fl_role_fini(struct fl_role_self *self)
+void fl_role_fini(struct fl_role_self *self)
 {
 	uv_run(self->loop, UV_RUN_DEFAULT);
 	fl_config_free(self->config);

@@ -27,8 +27,7 @@ MOST = 1.05
 FEW, MANY = 6400, 32000  # whole turns of the loop
 # What is counted: the loop's turns, but for what stands there for the kernel.
 CALLGRIND = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--collect-atstart=no",
-             "--toggle-collect=fl_micro_turns", "--toggle-collect=__wrap_recvmmsg",
-             "--toggle-collect=__wrap_sendmmsg"]
+             "--toggle-collect=fl_micro_turns", "--toggle-collect=recvmmsg", "--toggle-collect=sendmmsg"]
 WAYS = {  # in the order of the file's columns
     "ready": ["--from", "ready"],
     "ready-do": ["--from", "ready", "--do"],
@@ -105,31 +104,36 @@ def check_quiet():
                    done.returncode == 0 and QUIET in done.stdout, done.stdout + done.stderr)
 
 
+def skip_unknown(this, more):
+    lab.skip("instructions of a cached answer", f"{FIGURES.name} has no line for {' '.join(this)}: {more}")
+    lab.finish()
+
+
 def main():
     if not shutil.which("valgrind"):
         lab.expect("valgrind is there", False, "sh appliance/packages/install test installs it")
         lab.finish()
     this, full = kind()
     renewing = sys.argv[1:] == ["--renew"]
+    then = read().get(this)
     if not renewing:
         check_quiet()
-    then = read().get(this)
-    if then is None and not renewing:
-        lab.skip("instructions of a cached answer", f"no figures of {' '.join(this)} in {FIGURES.name} yet: "
-                 "python3 tests/system/81-instructions.py --renew writes them")
-        lab.finish()
     try:
         now = measure()
     except RuntimeError as error:
+        if then is None and not renewing:  # valgrind 3.19 does not read what clang 14 writes
+            skip_unknown(this, "and callgrind does not run it")
         lab.expect("callgrind counts", False, error)
         lab.finish()
     line = line_of(this, now, full)
     if renewing:
         renew(this, line)
         return
+    print(f"# {line}")
+    if then is None:
+        skip_unknown(this, "python3 tests/system/81-instructions.py --renew writes the one above")
     for way, figure in now.items():
         judge(way, figure, then[way])
-    print(f"# {line}")
     lab.finish()
 
 
