@@ -46,11 +46,12 @@ __attribute__((noinline)) int sendmmsg(int fd, struct mmsghdr *m, unsigned n, in
 
 /* --- the kernel --- */
 
-/* Each question comes from a port of its own, so that no two answers leave as one message. */
+/* Each question comes from a port of its own, so that no two answers leave as one message; none
+ * comes from the socket's own address and port, which would get no answer. */
 static void give(struct mmsghdr *m, const struct asked *a, unsigned port)
 {
 	const struct sockaddr_in from = { .sin_family = AF_INET,
-					  .sin_addr = { htonl(INADDR_LOOPBACK) },
+					  .sin_addr = { htonl(INADDR_LOOPBACK + 1) },
 					  .sin_port = htons((uint16_t)port) };
 	memcpy(m->msg_hdr.msg_iov->iov_base, a->octets, a->len);
 	memcpy(m->msg_hdr.msg_name, &from, sizeof(from));
@@ -208,9 +209,22 @@ static bool ask(struct run *r, uint64_t questions)
 	r->left = questions;
 	fl_micro_turns(r);
 	const uint64_t hits = r->counters.cache_hits - before.cache_hits,
-		       ready = r->counters.ready_hits - before.ready_hits;
-	return r->right == right && hits == questions &&
-	       ready == (r->h->from == FROM_READY ? questions : 0);
+		       ready = r->counters.ready_hits - before.ready_hits,
+		       wanted = r->h->from == FROM_READY ? questions : 0;
+	if (r->right == right && hits == questions && ready == wanted) {
+		return true;
+	}
+	fprintf(stderr,
+		"fairlead-micro: %llu questions, %llu hits, %llu of them ready; %llu not "
+		"there, "
+		"%llu expired, %llu damaged; %llu answers wrong or missing\n",
+		(unsigned long long)questions, (unsigned long long)hits,
+		(unsigned long long)ready,
+		(unsigned long long)(r->counters.cache_misses - before.cache_misses),
+		(unsigned long long)(r->counters.cache_expired - before.cache_expired),
+		(unsigned long long)(r->counters.cache_damaged - before.cache_damaged),
+		(unsigned long long)(right - r->right));
+	return false;
 }
 
 int fl_role_run(struct fl_role_self *self)
@@ -220,7 +234,8 @@ int fl_role_run(struct fl_role_self *self)
 		return FL_EXIT_RUNTIME;
 	}
 	for (unsigned i = 0; i < WARM_PASSES; i++) { /* to be kept ready it is asked twice */
-		(void)ask(r, r->h->w->n);
+		r->left = r->h->w->n;
+		fl_micro_turns(r);
 	}
 	r->ok = true;
 	quiet_begin();
