@@ -215,9 +215,8 @@ static bool ask(struct run *r, uint64_t questions)
 		return true;
 	}
 	fprintf(stderr,
-		"fairlead-micro: %llu questions, %llu hits, %llu of them ready; %llu not "
-		"there, "
-		"%llu expired, %llu damaged; %llu answers wrong or missing\n",
+		"fairlead-micro: %llu questions: %llu hits, %llu of them ready; "
+		"%llu not there, %llu expired, %llu damaged; %llu answers wrong or missing\n",
 		(unsigned long long)questions, (unsigned long long)hits,
 		(unsigned long long)ready,
 		(unsigned long long)(r->counters.cache_misses - before.cache_misses),
