@@ -13,18 +13,22 @@
 #include <uv.h>
 
 enum {
-	BATCH = 32,
-	ROUNDS = 4, /* receive calls a wake-up, so that one peer cannot hold the loop */
-	QUEUE_DEFAULT = 8192, /* frames */
+	BATCH = 8,             /* messages a call, of up to FL_FRAME_TRAIN_MAX frames each */
+	FRAMES_A_WAKEUP = 128, /* then others have their turn: one peer cannot hold the loop */
+	TRAIN_OCTETS = 16384,  /* small frames share a message up to there */
+	QUEUE_DEFAULT = 8192,  /* frames */
 	OCTETS_DEFAULT = 8 << 20,
 	RESETS_MAX = 2, /* read past; there is one, unless the kernel has a new idea */
 	SOCKET_BUFFER = 1 << 20
 };
 
-struct queued {
+/* Frames that leave as one message: a message costs the kernel more than its octets do, at
+ * both ends. */
+struct train {
 	struct fl_list node;
-	size_t len;
-	unsigned n_fds;
+	size_t len, cap;
+	unsigned n_frames;
+	unsigned n_fds; /* where there are any, the frame is alone */
 	int fds[FL_CHANNEL_FDS_MAX];
 	uint8_t octets[];
 };
@@ -46,8 +50,9 @@ struct fl_channel {
 	unsigned handles; /* not yet closed by the loop */
 	bool freed, open, blocked, in_callback, owns_rx;
 	unsigned resets;
-	struct fl_list queue;
-	size_t n_queued, queued_octets;
+	struct fl_list queue; /* of trains */
+	size_t n_queued;      /* frames in it */
+	size_t queued_octets; /* what it takes of memory */
 	struct fl_receiver *rx;
 };
 
@@ -59,38 +64,45 @@ static void watch(struct fl_channel *ch)
 	uv_poll_start(&ch->poll, events, on_poll);
 }
 
-/* What a queued frame takes of the bound: small ones weigh as much as they cost. */
-static size_t weight(size_t len)
+static size_t weight(size_t cap)
 {
-	return sizeof(struct queued) + len;
+	return sizeof(struct train) + cap;
 }
 
-static void free_queued(struct queued *q)
+static void free_train(struct train *t)
 {
-	for (unsigned i = 0; i < q->n_fds; i++) {
-		close(q->fds[i]);
+	for (unsigned i = 0; i < t->n_fds; i++) {
+		close(t->fds[i]);
 	}
-	free(q);
+	free(t);
 }
 
-/* Take the first @p n out of the queue: sent, or given up. */
-static void unqueue(struct fl_channel *ch, size_t n)
+static struct train *first_train(struct fl_channel *ch)
 {
+	return FL_CONTAINER(ch->queue.next, struct train, node);
+}
+
+/* Take the first out of the queue, sent or given up; returns its number of frames. */
+static unsigned unqueue(struct fl_channel *ch)
+{
+	struct train *t = first_train(ch);
+	const unsigned n = t->n_frames;
+	fl_list_remove(&t->node);
 	ch->n_queued -= n;
-	for (; n > 0; n--) {
-		struct queued *q = FL_CONTAINER(ch->queue.next, struct queued, node);
-		fl_list_remove(&q->node);
-		ch->queued_octets -= weight(q->len);
-		free_queued(q);
-	}
+	ch->queued_octets -= weight(t->cap);
+	free_train(t);
+	return n;
 }
 
 static void drop_queue(struct fl_channel *ch)
 {
-	if (ch->o.counters != NULL) {
-		FL_COUNT_ADD(ch->o.counters, ipc_dropped, ch->n_queued);
+	unsigned n = 0;
+	while (!fl_list_empty(&ch->queue)) {
+		n += unqueue(ch);
 	}
-	unqueue(ch, ch->n_queued);
+	if (ch->o.counters != NULL) {
+		FL_COUNT_ADD(ch->o.counters, ipc_dropped, n);
+	}
 }
 
 static void stop_flushing(struct fl_channel *ch)
@@ -181,34 +193,65 @@ static unsigned passed_fds(struct msghdr *m, int fds[static FL_CHANNEL_FDS_MAX])
 	return n;
 }
 
-/* Hand one message on; false when the channel is done for. */
-static bool deliver(struct fl_channel *ch, struct mmsghdr *m, const uint8_t *octets)
+static void close_fds(const int *fds, unsigned n)
 {
-	int fds[FL_CHANNEL_FDS_MAX];
-	const unsigned n_fds = passed_fds(&m->msg_hdr, fds);
-	struct fl_frame f;
-	enum fl_err err = FL_EMALFORMED;
-	if (m->msg_len == 0) {
-		return false; /* end of file: SEQPACKET has no empty frames of ours */
-	}
-	if ((m->msg_hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0) {
-		err = fl_frame_parse(octets, m->msg_len, &f);
-	}
-	if (ch->o.counters != NULL) {
-		FL_COUNT_ADD(ch->o.counters, ipc_received, 1);
-		FL_COUNT_ADD(ch->o.counters, ipc_refused, err == FL_OK ? 0 : 1);
-	}
-	if (err == FL_OK) {
-		ch->o.frame(ch->o.arg, ch, &f, fds, n_fds);
-	} else {
-		fl_log(FL_LOG_ERROR,
-		       "a message between roles was refused (%s); its connection is closed",
-		       fl_err_text(err));
-	}
-	for (unsigned i = 0; i < n_fds; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		if (fds[i] >= 0) {
 			close(fds[i]);
 		}
+	}
+}
+
+static bool is_wanted(const struct fl_channel *ch)
+{
+	return ch->open && !ch->freed; /* a callback may have ended it */
+}
+
+/* Hand on the frames of one message; its descriptors are the first one's. */
+static enum fl_err deliver_frames(struct fl_channel *ch, const uint8_t *octets, size_t len,
+				  int *fds, unsigned n_fds, unsigned *n_frames)
+{
+	struct fl_frame f;
+	for (unsigned n = 0; len > 0 && is_wanted(ch); n++) {
+		const enum fl_err err = n == FL_FRAME_TRAIN_MAX
+						? FL_EMALFORMED
+						: fl_frame_first(octets, len, &f);
+		if (err != FL_OK) {
+			return err;
+		}
+		ch->o.frame(ch->o.arg, ch, &f, fds, n == 0 ? n_fds : 0);
+		++*n_frames;
+		octets += fl_frame_len(&f);
+		len -= fl_frame_len(&f);
+	}
+	return FL_OK;
+}
+
+/* Hand one message on; false when the channel is done for. */
+static bool deliver(struct fl_channel *ch, struct mmsghdr *m, const uint8_t *octets,
+		    unsigned *n_frames)
+{
+	int fds[FL_CHANNEL_FDS_MAX];
+	const unsigned n_fds = passed_fds(&m->msg_hdr, fds);
+	const unsigned before = *n_frames;
+	enum fl_err err = FL_EMALFORMED;
+	if (m->msg_len == 0) {
+		close_fds(fds, n_fds);
+		return false; /* end of file: SEQPACKET has no empty frames of ours */
+	}
+	if ((m->msg_hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0) {
+		err = deliver_frames(ch, octets, m->msg_len, fds, n_fds, n_frames);
+	}
+	close_fds(fds, n_fds);
+	if (ch->o.counters != NULL) {
+		const unsigned refused = err == FL_OK ? 0 : 1;
+		FL_COUNT_ADD(ch->o.counters, ipc_received, *n_frames - before + refused);
+		FL_COUNT_ADD(ch->o.counters, ipc_refused, refused);
+	}
+	if (err != FL_OK) {
+		fl_log(FL_LOG_ERROR,
+		       "a message between roles was refused (%s); its connection is closed",
+		       fl_err_text(err));
 	}
 	return err == FL_OK;
 }
@@ -220,8 +263,8 @@ static bool is_reset(struct fl_channel *ch)
 	return errno == ECONNRESET && ch->resets++ < RESETS_MAX;
 }
 
-/* Receive once. 0: nothing more now; <0: closed; else frames handled. */
-static int receive_batch(struct fl_channel *ch)
+/* Receive once. 0: nothing more now; <0: closed; else messages handled. */
+static int receive_batch(struct fl_channel *ch, unsigned *n_frames)
 {
 	prepare_batch(ch->rx);
 	int n;
@@ -232,16 +275,11 @@ static int receive_batch(struct fl_channel *ch)
 		return errno == EAGAIN ? 0 : -1;
 	}
 	for (int i = 0; i < n; i++) {
-		/* a callback may have freed the channel: what came with it is no longer wanted
-		 */
-		if (!ch->open || ch->freed ||
-		    !deliver(ch, &ch->rx->hdr[i], ch->rx->octets[i])) {
-			for (int j = i + 1; j < n; j++) {
+		if (!is_wanted(ch) ||
+		    !deliver(ch, &ch->rx->hdr[i], ch->rx->octets[i], n_frames)) {
+			for (int j = i + 1; j < n; j++) { /* no longer wanted */
 				int fds[FL_CHANNEL_FDS_MAX];
-				const unsigned n_fds = passed_fds(&ch->rx->hdr[j].msg_hdr, fds);
-				for (unsigned k = 0; k < n_fds; k++) {
-					close(fds[k]);
-				}
+				close_fds(fds, passed_fds(&ch->rx->hdr[j].msg_hdr, fds));
 			}
 			return -1;
 		}
@@ -263,8 +301,8 @@ static void on_poll(uv_poll_t *h, int status, int events)
 	/* a status below 0 is an error or a hang-up: reading tells which, and what was left */
 	if ((status < 0 || (events & UV_READABLE) != 0) && ch->open && !ch->freed) {
 		int got = BATCH;
-		for (unsigned round = 0; round < ROUNDS && got == BATCH; round++) {
-			got = receive_batch(ch);
+		for (unsigned n_frames = 0; n_frames < FRAMES_A_WAKEUP && got == BATCH;) {
+			got = receive_batch(ch, &n_frames);
 		}
 		if (got < 0) {
 			shut(ch);
@@ -278,25 +316,28 @@ static void on_poll(uv_poll_t *h, int status, int events)
 
 /* --- sending --- */
 
-static void put_fds(struct msghdr *m, char *control, const struct queued *q)
+static void put_fds(struct msghdr *m, char *control, const struct train *t)
 {
-	if (q->n_fds == 0) {
+	if (t->n_fds == 0) {
 		return;
 	}
 	m->msg_control = control;
-	m->msg_controllen = CMSG_SPACE(sizeof(int) * q->n_fds);
+	m->msg_controllen = CMSG_SPACE(sizeof(int) * t->n_fds);
 	struct cmsghdr *c = CMSG_FIRSTHDR(m);
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int) * q->n_fds);
-	memcpy(CMSG_DATA(c), q->fds, sizeof(int) * q->n_fds);
+	c->cmsg_len = CMSG_LEN(sizeof(int) * t->n_fds);
+	memcpy(CMSG_DATA(c), t->fds, sizeof(int) * t->n_fds);
 }
 
-static void sent(struct fl_channel *ch, unsigned n)
+static void sent(struct fl_channel *ch, int n)
 {
-	unqueue(ch, n);
+	unsigned frames = 0;
+	for (; n > 0; n--) {
+		frames += unqueue(ch);
+	}
 	if (ch->o.counters != NULL) {
-		FL_COUNT_ADD(ch->o.counters, ipc_sent, n);
+		FL_COUNT_ADD(ch->o.counters, ipc_sent, frames);
 	}
 }
 
@@ -323,20 +364,20 @@ void fl_channel_flush(struct fl_channel *ch)
 					     [CMSG_SPACE(sizeof(int) * FL_CHANNEL_FDS_MAX)];
 	struct mmsghdr hdr[BATCH];
 	struct iovec iov[BATCH];
-	while (ch->open && !ch->blocked && ch->n_queued > 0) {
+	while (ch->open && !ch->blocked && !fl_list_empty(&ch->queue)) {
 		unsigned n = 0;
 		memset(hdr, 0, sizeof(hdr));
 		for (struct fl_list *at = ch->queue.next; at != &ch->queue && n < BATCH;
 		     at = at->next, n++) {
-			struct queued *q = FL_CONTAINER(at, struct queued, node);
-			iov[n] = (struct iovec){ q->octets, q->len };
+			struct train *t = FL_CONTAINER(at, struct train, node);
+			iov[n] = (struct iovec){ t->octets, t->len };
 			hdr[n].msg_hdr.msg_iov = &iov[n];
 			hdr[n].msg_hdr.msg_iovlen = 1;
-			put_fds(&hdr[n].msg_hdr, control[n], q);
+			put_fds(&hdr[n].msg_hdr, control[n], t);
 		}
 		const int r = sendmmsg(ch->fd, hdr, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (r > 0) {
-			sent(ch, (unsigned)r);
+			sent(ch, r);
 		} else if (r < 0 && may_pass(errno)) {
 			ch->blocked = true;
 			watch(ch);
@@ -344,7 +385,7 @@ void fl_channel_flush(struct fl_channel *ch)
 			not_sent(ch, errno);
 		}
 	}
-	if (ch->n_queued == 0 || ch->blocked) {
+	if (fl_list_empty(&ch->queue) || ch->blocked) {
 		stop_flushing(ch);
 	}
 }
@@ -360,57 +401,92 @@ static void on_check(uv_check_t *h)
 }
 
 /* Duplicates of @p fds for a queued frame; on failure those made are its to close. */
-static bool dup_fds(struct queued *q, const int *fds, unsigned n_fds)
+static bool dup_fds(struct train *t, const int *fds, unsigned n_fds)
 {
-	while (q->n_fds < n_fds) {
-		const int fd = fcntl(fds[q->n_fds], F_DUPFD_CLOEXEC, 0);
+	while (t->n_fds < n_fds) {
+		const int fd = fcntl(fds[t->n_fds], F_DUPFD_CLOEXEC, 0);
 		if (fd < 0) {
 			return false;
 		}
-		q->fds[q->n_fds++] = fd;
+		t->fds[t->n_fds++] = fd;
 	}
 	return true;
 }
 
-static void write_octets(struct queued *q, const struct fl_frame *f)
+static void append(struct train *t, const struct fl_frame *f)
 {
-	memcpy(q->octets, &f->h, sizeof(f->h));
+	uint8_t *at = t->octets + t->len;
+	memcpy(at, &f->h, sizeof(f->h));
+	at += sizeof(f->h);
 	if (f->h.text_len > 0) {
-		memcpy(q->octets + sizeof(f->h), f->text, f->h.text_len);
+		memcpy(at, f->text, f->h.text_len);
 	}
+	at += f->h.text_len;
 	if (f->h.packet_len > 0) {
-		memcpy(q->octets + sizeof(f->h) + f->h.text_len, f->packet, f->h.packet_len);
+		memcpy(at, f->packet, f->h.packet_len);
 	}
+	t->len += fl_frame_len(f);
+	t->n_frames++;
+}
+
+/* The last train, where @p len octets more have room in it. */
+static struct train *joinable(struct fl_channel *ch, size_t len)
+{
+	if (fl_list_empty(&ch->queue)) {
+		return NULL;
+	}
+	struct train *t = FL_CONTAINER(ch->queue.prev, struct train, node);
+	const bool has_room = t->n_frames < FL_FRAME_TRAIN_MAX && len <= t->cap - t->len;
+	return has_room && t->n_fds == 0 ? t : NULL;
+}
+
+/* A new one at the queue's end, with room for followers as far as the bound allows. */
+static enum fl_err new_train(struct fl_channel *ch, size_t len, const int *fds, unsigned n_fds,
+			     struct train **out)
+{
+	const size_t left = ch->o.max_octets - ch->queued_octets; /* never above the bound */
+	if (weight(len) > left) {
+		return FL_EBUSY;
+	}
+	size_t cap = left - weight(0) < TRAIN_OCTETS ? left - weight(0) : TRAIN_OCTETS;
+	cap = len > cap || n_fds > 0 ? len : cap;
+	struct train *t = malloc(weight(cap));
+	if (t == NULL) {
+		return FL_ENOMEM;
+	}
+	t->len = 0;
+	t->cap = cap;
+	t->n_frames = t->n_fds = 0;
+	if (!dup_fds(t, fds, n_fds)) {
+		free_train(t);
+		return FL_ESYSTEM;
+	}
+	fl_list_append(&ch->queue, &t->node);
+	ch->queued_octets += weight(cap);
+	*out = t;
+	return FL_OK;
 }
 
 enum fl_err fl_channel_send_fds(struct fl_channel *ch, const struct fl_frame *f, const int *fds,
 				unsigned n_fds)
 {
 	assert(n_fds <= FL_CHANNEL_FDS_MAX);
-	const size_t len = sizeof(f->h) + f->h.text_len + f->h.packet_len;
 	if (!ch->open) {
 		return FL_ECLOSED;
 	}
-	if (ch->n_queued >= ch->o.max_queued ||
-	    ch->queued_octets + weight(len) > ch->o.max_octets) {
-		if (ch->o.counters != NULL) {
+	const size_t len = fl_frame_len(f);
+	struct train *t = n_fds == 0 ? joinable(ch, len) : NULL;
+	enum fl_err err = ch->n_queued >= ch->o.max_queued ? FL_EBUSY : FL_OK;
+	if (err == FL_OK && t == NULL) {
+		err = new_train(ch, len, fds, n_fds, &t);
+	}
+	if (err != FL_OK) {
+		if (err == FL_EBUSY && ch->o.counters != NULL) {
 			FL_COUNT_ADD(ch->o.counters, ipc_dropped, 1);
 		}
-		return FL_EBUSY;
+		return err;
 	}
-	struct queued *q = malloc(sizeof(*q) + len);
-	if (q == NULL) {
-		return FL_ENOMEM;
-	}
-	q->len = len;
-	q->n_fds = 0;
-	if (!dup_fds(q, fds, n_fds)) {
-		free_queued(q);
-		return FL_ESYSTEM;
-	}
-	write_octets(q, f);
-	fl_list_append(&ch->queue, &q->node);
-	ch->queued_octets += weight(len);
+	append(t, f);
 	if (ch->n_queued++ == 0 && !ch->blocked) {
 		uv_prepare_start(&ch->prepare, on_prepare);
 		uv_check_start(&ch->check, on_check);

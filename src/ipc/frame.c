@@ -76,7 +76,12 @@ static bool flags_are_known(const struct fl_frame_header *h)
 	return (h->flags & ~(uint32_t)(FL_FRAME_SUSPECT | FL_FRAME_AGAIN)) == 0;
 }
 
-enum fl_err fl_frame_parse(const uint8_t *octets, size_t len, struct fl_frame *out)
+size_t fl_frame_len(const struct fl_frame *f)
+{
+	return sizeof(f->h) + f->h.text_len + f->h.packet_len;
+}
+
+enum fl_err fl_frame_first(const uint8_t *octets, size_t len, struct fl_frame *out)
 {
 	struct fl_frame f = { 0 };
 	if (len < sizeof(f.h)) {
@@ -90,11 +95,25 @@ enum fl_err fl_frame_parse(const uint8_t *octets, size_t len, struct fl_frame *o
 	if (f.h.kind == 0 || f.h.kind >= FL_FRAME_KIND_END || f.h.verdict >= FL_VERDICT_COUNT ||
 	    f.h.reason >= FL_REASON_COUNT || f.h.role >= FL_ROLE_COUNT ||
 	    !flags_are_known(&f.h) || f.h.packet_len > FL_FRAME_PACKET_MAX ||
-	    len != sizeof(f.h) + f.h.text_len + f.h.packet_len) {
+	    len < fl_frame_len(&f)) {
 		return FL_EMALFORMED;
 	}
 	f.text = (const char *)octets + sizeof(f.h);
 	f.packet = octets + sizeof(f.h) + f.h.text_len;
+	*out = f;
+	return FL_OK;
+}
+
+enum fl_err fl_frame_parse(const uint8_t *octets, size_t len, struct fl_frame *out)
+{
+	struct fl_frame f;
+	const enum fl_err err = fl_frame_first(octets, len, &f);
+	if (err != FL_OK) {
+		return err;
+	}
+	if (fl_frame_len(&f) != len) {
+		return FL_EMALFORMED;
+	}
 	*out = f;
 	return FL_OK;
 }

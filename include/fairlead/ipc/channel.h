@@ -2,11 +2,11 @@
  * @file
  * A connection between two roles: SOCK_SEQPACKET on uv_poll, in batches.
  *
- * Receives with recvmmsg (32 frames a call), sends what a loop turn has gathered
- * with sendmmsg at its end. What the kernel does not take waits in a queue that is
- * bounded in frames and in octets; a full queue refuses (FL_EBUSY, counted) and the caller
- * decides. A frame that does not parse closes the connection: its peer is broken or foreign.
- * What a peer said before it died is heard first.
+ * What a loop turn has gathered leaves at its end: small frames share a message, messages a
+ * sendmmsg. Receives with recvmmsg, 8 messages a call. What the kernel does not take waits in a
+ * queue that is bounded in frames and in octets; a full queue refuses (FL_EBUSY, counted) and
+ * the caller decides. A frame that does not parse closes the connection: its peer is broken or
+ * foreign. What a peer said before it died is heard first.
  *
  * The bound is each channel's: a process may hold as many times max_octets as it has channels
  * to peers that stand still.
@@ -44,7 +44,7 @@ struct fl_channel_options {
 };
 
 /**
- * Room for one batch of received frames, 2 MiB of which only what frames reach is touched.
+ * Room for one batch of received messages, 514 KiB of which only what frames reach is touched.
  * Channels of one loop can share one; it must outlive them.
  */
 struct fl_receiver *fl_receiver_new(void); /* NULL: out of memory */

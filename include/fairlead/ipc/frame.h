@@ -1,11 +1,13 @@
 /**
  * @file
- * The messages between roles: one frame a SOCK_SEQPACKET message.
+ * The messages between roles: one frame or several, one behind the other, in a
+ * SOCK_SEQPACKET message.
  *
  * FRAME_LAYOUT (host byte order: both ends run the same build, which the build
  * id proves): struct fl_frame_header, then text_len octets of reason text, then
- * packet_len octets. Every frame is checked as if it came from the network; only
- * what the kernel says (peer credentials, message boundaries) is trusted.
+ * packet_len octets. The last frame ends where its message ends. Every frame is checked as if
+ * it came from the network; only what the kernel says (peer credentials, message boundaries) is
+ * trusted.
  */
 #ifndef FAIRLEAD_IPC_FRAME_H
 #define FAIRLEAD_IPC_FRAME_H
@@ -83,12 +85,22 @@ uint64_t fl_frame_build_id(void);
 /** A header of @p kind with magic, version and build id set, all else zero, ede none. */
 struct fl_frame fl_frame_init(enum fl_frame_kind kind);
 
+enum {
+	FL_FRAME_TRAIN_MAX = 64
+}; /* frames in one message: what a loop turn may take to heart */
+
+/** Octets that a frame takes in its message. */
+size_t fl_frame_len(const struct fl_frame *f);
+
 /**
- * View received octets.
+ * View the frame that received octets begin with; others may follow it.
  *
  * @retval FL_EVERSION    another magic, version or build
  * @retval FL_EMALFORMED  lengths, kind, verdict, reason or flags out of range
  */
+enum fl_err fl_frame_first(const uint8_t *octets, size_t len, struct fl_frame *out) FL_MUST_USE;
+
+/** The same where the frame must be the only one. */
 enum fl_err fl_frame_parse(const uint8_t *octets, size_t len, struct fl_frame *out) FL_MUST_USE;
 
 enum { FL_FRAME_QUESTION_MAX = FL_NAME_MAX + 4 };

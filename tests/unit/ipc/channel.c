@@ -172,6 +172,154 @@ Test(channel, garbage_closes_the_connection_of_who_sent_it)
 	uv_loop_close(&loop);
 }
 
+/* @p n frames numbered from 1, one behind the other as in one message; returns its octets. */
+static size_t write_train(uint8_t *out, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct fl_frame f = numbered(i + 1, NULL, 0);
+		memcpy(out + i * sizeof(f.h), &f.h, sizeof(f.h));
+	}
+	return n * sizeof(struct fl_frame_header);
+}
+
+static unsigned count_messages(int fd, size_t *longest)
+{
+	static uint8_t octets[FL_FRAME_MAX];
+	unsigned n = 0;
+	*longest = 0;
+	for (ssize_t len; (len = recv(fd, octets, sizeof(octets), 0)) > 0; n++) {
+		*longest = (size_t)len > *longest ? (size_t)len : *longest;
+	}
+	return n;
+}
+
+Test(channel, small_frames_of_a_turn_share_a_message)
+{
+	static const struct {
+		const char *why;
+		unsigned frames, octets, messages;
+	} cases[] = {
+		{ "ten empty ones", 10, 0, 1 },
+		{ "as many as may be", FL_FRAME_TRAIN_MAX, 0, 1 },
+		{ "one more", FL_FRAME_TRAIN_MAX + 1, 0, 2 },
+		{ "large ones, each alone", 3, 20000, 3 },
+		{ "two that fill one", 2, 8000, 1 },
+	};
+	static uint8_t packet[20000];
+	for (size_t i = 0; i < FL_COUNT(cases); i++) {
+		uv_loop_t loop;
+		struct end a;
+		int fd[2];
+		size_t longest;
+		uv_loop_init(&loop);
+		pair(fd);
+		open_end(&a, &loop, fd[0], 0);
+		const struct fl_frame f = numbered(1, packet, cases[i].octets);
+		for (unsigned n = 0; n < cases[i].frames; n++) {
+			cr_assert_eq(fl_channel_send(a.ch, &f), FL_OK);
+		}
+		fl_channel_flush(a.ch);
+		cr_expect_eq(count_messages(fd[1], &longest), cases[i].messages, "%s",
+			     cases[i].why);
+		cr_expect_leq(longest, FL_FRAME_MAX);
+		fl_channel_free(a.ch);
+		uv_run(&loop, UV_RUN_DEFAULT);
+		close(fd[1]);
+		cr_expect_eq(uv_loop_close(&loop), 0);
+	}
+}
+
+Test(channel, a_frame_with_descriptors_travels_alone)
+{
+	uv_loop_t loop;
+	struct end a;
+	int fd[2], gift[2];
+	size_t longest;
+	uv_loop_init(&loop);
+	pair(fd);
+	pair(gift);
+	open_end(&a, &loop, fd[0], 0);
+	const struct fl_frame f = numbered(1, NULL, 0);
+	cr_assert_eq(fl_channel_send(a.ch, &f), FL_OK);
+	cr_assert_eq(fl_channel_send_fds(a.ch, &f, &gift[0], 1), FL_OK);
+	cr_assert_eq(fl_channel_send(a.ch, &f), FL_OK);
+	cr_assert_eq(fl_channel_send(a.ch, &f), FL_OK);
+	fl_channel_flush(a.ch);
+	cr_expect_eq(count_messages(fd[1], &longest), 3);
+	cr_expect_eq(longest, 2 * sizeof(struct fl_frame_header));
+	fl_channel_free(a.ch);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	close(fd[1]);
+	close(gift[0]);
+	close(gift[1]);
+	cr_expect_eq(uv_loop_close(&loop), 0);
+}
+
+Test(channel, a_message_of_frames_is_refused_where_it_goes_wrong)
+{
+	static const struct {
+		const char *why;
+		unsigned frames, spare, heard, closed;
+	} cases[] = {
+		{ "whole", 3, 0, 3, 0 },
+		{ "as long as may be", FL_FRAME_TRAIN_MAX, 0, FL_FRAME_TRAIN_MAX, 0 },
+		{ "an octet of a fourth", 3, 1, 3, 1 },
+		{ "a header of nothing", 3, sizeof(struct fl_frame_header), 3, 1 },
+		{ "longer than any of ours", FL_FRAME_TRAIN_MAX + 1, 0, FL_FRAME_TRAIN_MAX, 1 },
+	};
+	static uint8_t octets[(FL_FRAME_TRAIN_MAX + 2) * sizeof(struct fl_frame_header)];
+	for (size_t i = 0; i < FL_COUNT(cases); i++) {
+		uv_loop_t loop;
+		struct end b;
+		int fd[2];
+		uv_loop_init(&loop);
+		pair(fd);
+		open_end(&b, &loop, fd[1], 0);
+		memset(octets, 0, sizeof(octets));
+		const size_t len = write_train(octets, cases[i].frames) + cases[i].spare;
+		cr_assert_eq(write(fd[0], octets, len), (ssize_t)len);
+		run_for(&loop, 100);
+		cr_expect_eq(b.frames, cases[i].heard, "%s: %u", cases[i].why, b.frames);
+		cr_expect_eq(b.closed, cases[i].closed, "%s", cases[i].why);
+		cr_expect(b.in_order);
+		fl_channel_free(b.ch);
+		close(fd[0]);
+		uv_run(&loop, UV_RUN_DEFAULT);
+		cr_expect_eq(uv_loop_close(&loop), 0);
+	}
+}
+
+static void free_at_first(void *arg, struct fl_channel *ch, const struct fl_frame *f, int *fds,
+			  unsigned n_fds)
+{
+	(void)f;
+	(void)fds;
+	(void)n_fds;
+	++*(unsigned *)arg;
+	fl_channel_free(ch);
+}
+
+Test(channel, nothing_more_of_a_message_comes_after_its_channel_was_freed)
+{
+	uv_loop_t loop;
+	struct fl_channel *ch;
+	unsigned heard = 0;
+	int fd[2];
+	uint8_t octets[3 * sizeof(struct fl_frame_header)];
+	uv_loop_init(&loop);
+	pair(fd);
+	const struct fl_channel_options o = {
+		.loop = &loop, .fd = fd[1], .frame = free_at_first, .arg = &heard
+	};
+	cr_assert_eq(fl_channel_open(&o, &ch), FL_OK);
+	const size_t len = write_train(octets, 3);
+	cr_assert_eq(write(fd[0], octets, len), (ssize_t)len);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_expect_eq(heard, 1);
+	close(fd[0]);
+	cr_expect_eq(uv_loop_close(&loop), 0);
+}
+
 Test(channel, what_a_dying_peer_said_last_is_still_heard)
 {
 	uv_loop_t loop;

@@ -44,6 +44,21 @@ Test(frame, a_cut_at_every_octet_is_refused)
 		      "an octet too many was taken");
 }
 
+Test(frame, what_follows_a_frame_is_not_part_of_it)
+{
+	uint8_t octets[512];
+	const size_t len = good(octets);
+	struct fl_frame f;
+	cr_assert_eq(good(octets + len), len);
+	cr_expect_eq(fl_frame_parse(octets, 2 * len, &f), FL_EMALFORMED, "it is not alone");
+	cr_assert_eq(fl_frame_first(octets, 2 * len, &f), FL_OK);
+	cr_expect_eq(fl_frame_len(&f), len);
+	cr_expect_eq(f.h.packet_len, sizeof(question));
+	for (size_t i = 0; i < len; i++) {
+		cr_expect_neq(fl_frame_first(octets, i, &f), FL_OK, "%zu octets were taken", i);
+	}
+}
+
 struct field_case {
 	char why[64];
 	size_t at, width;
