@@ -156,7 +156,8 @@ static int verb_list(void)
 {
 	puts("profiles:");
 	for (const struct profile *p = profiles_all(); p->name != NULL; p++) {
-		printf("  %-15s %s\n", p->name, p->text);
+		printf("  %-15s %s\n", p->name,
+		       p->text != NULL ? p->text : case_find(p->cases[0])->text);
 	}
 	puts("servers:");
 	for (const struct kind *k = kinds_all(); k->name != NULL; k++) {
@@ -334,7 +335,8 @@ static int verb_run_inside(const struct arguments *a, const struct profile *p, c
 	char beside[PATH_MAX];
 	struct bench b = { .around = { .inet = dir, .fairlead = a->fairlead, .work = work },
 			   .runs = a->runs,
-			   .time_s = a->time_s,
+			   .time_s = a->time_s != 0 ? a->time_s : p->time_s,
+			   .most_s = p->most_s,
 			   .check_every = a->check_every,
 			   .stop = &stopped };
 	if (a->fairlead == NULL) {

@@ -12,7 +12,27 @@ enum {
 	PORTS = 8,
 	TCP_CONNECTIONS = 50,
 	TCP_OUTSTANDING = TCP_CONNECTIONS * 20,
+	CLIENTS = 2000,
+	HOT = 1000, /* of a sweep: names that are cached */
+	CHURN_ANSWERS = 10,
+	CHURN_IDLE_NS = 1000 * 1000,
 };
+
+/* A sweep has a case for each share; what is not cached is asked once. */
+#define SWEEP(name_, share_, miss_)                                             \
+	{                                                                       \
+		.name = (name_),                                                \
+		.text = "1,000 cached names by Zipf, DO, of which " share_      \
+			" are hits; the others are asked for once",             \
+		TAKE(ALGORITHM_ANY, 0),                                         \
+		.mix = { .order = ORDER_SWEEP,                                  \
+			 .hot = HOT,                                            \
+			 .miss_share = (miss_),                                 \
+			 .dnssec_share = SHARE_ALL,                             \
+			 .parts = 1,                                            \
+			 .seed = SEED },                                        \
+		.outstanding = MISS_OUTSTANDING, .sockets = PORTS, .time_s = 1, \
+	}
 
 #define TAKE(algorithm_, most_)                   \
 	.selection = { .algorithm = (algorithm_), \
@@ -83,6 +103,63 @@ static const struct bench_case cases[] = {
 	  .outstanding = MISS_OUTSTANDING,
 	  .sockets = PORTS,
 	  .time_s = 10 },
+	{ .name = "cookies",
+	  .text = "1,000 cached names by Zipf, each question with a client cookie",
+	  TAKE(ALGORITHM_ANY, 1000),
+	  .mix = { .order = ORDER_ZIPF, .cookie_share = SHARE_ALL, .seed = SEED },
+	  .outstanding = HIT_OUTSTANDING,
+	  .sockets = PORTS,
+	  .time_s = 3 },
+	{ .name = "clients-2000",
+	  .text = "1,000 cached names by Zipf, from 2,000 addresses and ports",
+	  TAKE(ALGORITHM_ANY, 1000),
+	  .mix = { .order = ORDER_ZIPF, .seed = SEED },
+	  .outstanding = CLIENTS,
+	  .sockets = CLIENTS,
+	  .time_s = 3 },
+	{ .name = "nxdomain",
+	  .text = "1,000 cached names by Zipf, no EDNS; of ten questions one for a name that "
+		  "does "
+		  "not exist",
+	  TAKE(ALGORITHM_ANY, 1000),
+	  .mix = { .order = ORDER_ZIPF, .nothing_share = SHARE_ALL / 10, .seed = SEED },
+	  .outstanding = MISS_OUTSTANDING,
+	  .sockets = PORTS,
+	  .time_s = 3 },
+	{ .name = "flood",
+	  .text = "1,000 cached names by Zipf, no EDNS; half of the questions for random names "
+		  "below "
+		  "one zone",
+	  TAKE(ALGORITHM_ANY, 1000),
+	  .mix = { .order = ORDER_ZIPF, .flood_share = SHARE_ALL / 2, .seed = SEED },
+	  .outstanding = MISS_OUTSTANDING,
+	  .sockets = PORTS,
+	  .time_s = 3 },
+	SWEEP("sweep-50", "50 %", 500),
+	SWEEP("sweep-80", "80 %", 200),
+	SWEEP("sweep-90", "90 %", 100),
+	SWEEP("sweep-95", "95 %", 50),
+	SWEEP("sweep-99", "99 %", 10),
+	{ .name = "ramp",
+	  .text = "1,000 cached names by Zipf, no EDNS, at the highest rate with 99 % answered "
+		  "and p99 under 10 ms",
+	  TAKE(ALGORITHM_ANY, 1000),
+	  .mix = { .order = ORDER_ZIPF, .seed = SEED },
+	  .ramp = true,
+	  .outstanding = HIT_OUTSTANDING,
+	  .sockets = PORTS,
+	  .time_s = 1 },
+	{ .name = "tcp-churn",
+	  .text = "1,000 cached names by Zipf, DO, on 50 TCP connections that end after 10 "
+		  "answers and begin anew 1 ms later",
+	  TAKE(ALGORITHM_ANY, 1000),
+	  .mix = { .order = ORDER_ZIPF, .dnssec_share = SHARE_ALL, .seed = SEED },
+	  .tcp = true,
+	  .churn = CHURN_ANSWERS,
+	  .idle_ns = CHURN_IDLE_NS,
+	  .outstanding = TCP_CONNECTIONS * CHURN_ANSWERS,
+	  .sockets = TCP_CONNECTIONS,
+	  .time_s = 3 },
 	{ .name = "tcp",
 	  .text = "1,000 cached names by Zipf, DO, on 50 TCP connections, 20 questions "
 		  "pipelined on each",
@@ -98,28 +175,41 @@ static const struct bench_case cases[] = {
 #define SMALL  .zones = 100, .names = 20
 #define MIDDLE .zones = 100, .names = 100
 #define LARGE  .zones = 200, .names = 1000
+/* A profile of one case has the case's name and text. */
+#define ONE(name_, ...)                                             \
+	{                                                           \
+		.name = (name_), __VA_ARGS__, .cases = { (name_) }, \
+	}
 
 static const struct profile profiles[] = {
-	{ "quick",
-	  "hits, misses and TCP in under three minutes",
-	  MIDDLE,
-	  { "cached-1k", "cached-1k-half", "cached-10k", "miss-p256", "tcp" } },
-	{ "cached-1k", "1,000 names by Zipf, no EDNS", SMALL, { "cached-1k" } },
-	{ "cached-1k-do", "the same with DO", SMALL, { "cached-1k-do" } },
-	{ "cached-1k-half",
-	  "the same without, at half the saturating rate",
-	  SMALL,
-	  { "cached-1k-half" } },
-	{ "cached-200k", "200,000 questions uniform", LARGE, { "cached-200k" } },
-	{ "miss-unsigned", "unique unsigned names", LARGE, { "miss-unsigned" } },
-	{ "miss-p256", "unique names signed with P-256", LARGE, { "miss-p256" } },
-	{ "miss-rsa", "unique names signed with RSA-2048", LARGE, { "miss-rsa" } },
-	{ "tcp", "50 TCP connections, pipelined", SMALL, { "tcp" } },
-	{ "hits",
-	  "all of hits: 1,000 names without and with DO, at half rate, TCP",
-	  SMALL,
-	  { "cached-1k", "cached-1k-do", "cached-1k-half", "tcp" } },
-	{ "misses", "all of misses", LARGE, { "miss-unsigned", "miss-p256", "miss-rsa" } },
+	{ "quick", "hits, misses and TCP in under three minutes", MIDDLE, .time_s = 1,
+	  .most_s = 175, .cases = { "cached-1k", "cached-1k-half", "miss-p256", "tcp" } },
+	{ "full", "every kind of load in under twenty minutes", LARGE, .time_s = 1,
+	  .most_s = 1190,
+	  .cases = { "cached-1k", "cached-1k-do", "cached-1k-half", "cookies", "clients-2000",
+		     "nxdomain", "flood", "sweep-50", "sweep-90", "sweep-99", "miss-unsigned",
+		     "miss-p256", "miss-rsa", "tcp", "tcp-churn", "cached-200k" } },
+	{ "hits", "all of hits: 1,000 names without and with DO, at half rate, TCP", SMALL,
+	  .cases = { "cached-1k", "cached-1k-do", "cached-1k-half", "tcp" } },
+	{ "misses", "all of misses", LARGE,
+	  .cases = { "miss-unsigned", "miss-p256", "miss-rsa" } },
+	{ "sweep", "hit ratios from 50 to 99 %", LARGE,
+	  .cases = { "sweep-50", "sweep-80", "sweep-90", "sweep-95", "sweep-99" } },
+	ONE("cached-1k", SMALL),
+	ONE("cached-1k-do", SMALL),
+	ONE("cached-1k-half", SMALL),
+	ONE("cached-10k", MIDDLE),
+	ONE("cached-200k", LARGE),
+	ONE("cookies", SMALL),
+	ONE("clients-2000", SMALL),
+	ONE("nxdomain", SMALL),
+	ONE("flood", SMALL),
+	ONE("miss-unsigned", LARGE),
+	ONE("miss-p256", LARGE),
+	ONE("miss-rsa", LARGE),
+	ONE("ramp", SMALL),
+	ONE("tcp", SMALL),
+	ONE("tcp-churn", SMALL),
 	{ .name = NULL },
 };
 

@@ -10,6 +10,10 @@ enum {
 	VERIFY_SOCKETS = 4,
 	FAIL_SHARE = 100, /* one in so many may be lost or SERVFAIL */
 	FIND_RATE_S = 1,
+	RAMP_STEPS = 8,
+	RAMP_TRIES = 3, /* a step that fails once may have been the machine's fault */
+	RAMP_STEP_MS = 500,
+	RAMP_P99_MS = 10,
 	VOID_TRIES = 3,   /* a run whose sender fell behind is run again */
 	PLAN_START_S = 2, /* of a server: rough, progress corrects itself */
 	PLAN_VERIFY_S = 2,
@@ -88,6 +92,8 @@ static struct load_plan plan_for(const struct stage *s, const struct server *ser
 		.mix = mix,
 		.server = server->at,
 		.tcp = c->tcp,
+		.churn = c->churn,
+		.idle_ns = c->idle_ns,
 		.pace = PACE_CLOSED,
 		.outstanding = c->outstanding,
 		.sockets = c->sockets,
@@ -105,6 +111,7 @@ static bool ask_unmarked(struct stage *s, const struct server *server, struct lo
 	struct mix mix;
 	struct mix_options o = s->bench_case->mix;
 	o.order = ORDER_ONCE;
+	o.nothing_share = o.flood_share = 0; /* it is the names that are to be cached */
 	if (!mix_init(&mix, &s->catalogue, &o, s->mark)) {
 		return false;
 	}
@@ -137,6 +144,11 @@ static bool verify(struct stage *s, struct outcome *o)
 	struct load_result *r = malloc(sizeof(*r));
 	bool ok = r != NULL;
 	memset(s->mark, 0, s->catalogue.count);
+	if (s->bench_case->mix.hot != 0 && s->bench_case->mix.hot < s->catalogue.count) {
+		/* the others are to be misses */
+		memset(s->mark + s->bench_case->mix.hot, 1,
+		       s->catalogue.count - s->bench_case->mix.hot);
+	}
 	for (unsigned i = 0; ok && i < VERIFY_PASSES && o->standing == STANDING_WELL; i++) {
 		ok = ask_unmarked(s, o->server, r);
 		take_faults(o, r);
@@ -161,6 +173,8 @@ static void fill_run(struct run *run, const struct load_result *r, uint64_t cpu_
 	const double seconds = (double)r->elapsed_ns / 1e9;
 	const double answered = r->answered > 0 ? (double)r->answered : 1;
 	*run = (struct run){
+		.sent = r->sent,
+		.handshakes = r->handshakes,
 		.answered = r->answered,
 		.lost = r->lost,
 		.failed = r->rcode[2] + r->rcode[5], /* SERVFAIL, REFUSED */
@@ -222,6 +236,53 @@ static bool find_rate(struct stage *s, struct outcome *o, struct load_plan *plan
 	return found;
 }
 
+static bool served_well(const struct run *r)
+{
+	const uint64_t good = r->answered - r->failed;
+	return r->kept_pace && good * 100 >= (r->answered + r->lost) * 99 &&
+	       histogram_at(&r->latency, 0.99) <= RAMP_P99_MS * NS_PER_MS;
+}
+
+/* One rate, tried until it is served well. False: stopped. */
+static bool try_rate(struct stage *s, struct outcome *o, struct load_plan *plan,
+		     struct run *step, bool *well)
+{
+	*well = false;
+	for (unsigned i = 0; i < RAMP_TRIES && !*well; i++) {
+		if (!measure(s, o, plan, step)) {
+			return false;
+		}
+		*well = served_well(step);
+	}
+	return true;
+}
+
+/* Halving between a rate that is served well and one that is not. The run of the
+ * highest that was is the one that is kept. */
+static bool find_highest(struct stage *s, struct outcome *o, struct load_plan *plan,
+			 struct run *best)
+{
+	struct run *step = malloc(sizeof(*step));
+	bool ok = step != NULL && find_rate(s, o, plan);
+	bool well;
+	double low = 0;
+	double high = ok ? plan->rate * 2 * 1.3 : 0; /* some go faster when not pressed */
+	plan->time_ns = RAMP_STEP_MS * NS_PER_MS;
+	plan->patience_ns = NS_PER_S;
+	for (unsigned i = 0; ok && i < RAMP_STEPS; i++) {
+		plan->rate = (low + high) / 2;
+		ok = try_rate(s, o, plan, step, &well);
+		if (ok && well) {
+			low = plan->rate;
+			*best = *step;
+		} else {
+			high = plan->rate;
+		}
+	}
+	free(step);
+	return ok && low > 0;
+}
+
 static void failing(struct outcome *o, const char *why)
 {
 	if (o->standing == STANDING_WELL) {
@@ -244,14 +305,26 @@ static void judge_run(struct outcome *o, const struct run *run)
 	}
 }
 
+static double run_planned_s(const struct bench *b, const struct bench_case *c)
+{
+	const double time_s = b->time_s != 0 ? b->time_s : c->time_s;
+	if (c->ramp) {
+		return FIND_RATE_S + RAMP_STEPS * (RAMP_STEP_MS + 300) / 1000.0;
+	}
+	return time_s + (c->half ? FIND_RATE_S : 0);
+}
+
 static bool timed_run(struct stage *s, struct outcome *o, unsigned number)
 {
 	const struct bench_case *c = s->bench_case;
-	const unsigned time_s = s->bench->time_s != 0 ? s->bench->time_s : c->time_s;
+	const unsigned time_s =
+		s->bench->time_s != 0 && !c->ramp ? s->bench->time_s : c->time_s;
 	struct run *run = &o->runs[o->run_count];
 	struct mix mix;
 	struct mix_options mo = c->mix;
 	mo.seed += number; /* every server sees the same questions in a round */
+	mo.part = number;
+	mo.parts = s->bench->runs;
 	if (!mix_init(&mix, &s->catalogue, &mo, c->cold ? s->mark : NULL)) {
 		return false;
 	}
@@ -260,13 +333,18 @@ static bool timed_run(struct stage *s, struct outcome *o, unsigned number)
 	if (c->cold) {
 		plan.check_every = 1;
 	}
-	bool ok = !c->half || find_rate(s, o, &plan);
-	plan.time_ns = time_s * NS_PER_S;
-	ok = ok && measure(s, o, &plan, run);
+	bool ok = true;
+	if (c->ramp) {
+		ok = find_highest(s, o, &plan, run);
+	} else {
+		ok = !c->half || find_rate(s, o, &plan);
+		plan.time_ns = time_s * NS_PER_S;
+		ok = ok && measure(s, o, &plan, run);
+	}
 	mix_fini(&mix);
-	s->bench->progress.done_s += time_s + (c->half ? FIND_RATE_S : 0);
+	s->bench->progress.done_s += run_planned_s(s->bench, c);
 	if (!ok) {
-		failing(o, "it could not be measured");
+		failing(o, c->ramp ? "no rate was served well" : "it could not be measured");
 		return *s->bench->stop == 0;
 	}
 	o->run_count++;
@@ -326,7 +404,20 @@ static bool bring_up(struct stage *s, struct outcome *o, struct server *server)
 /* The null server knows UDP only, and nothing that could be missed. */
 static bool sits_out(const struct stage *s, const struct server *server)
 {
-	return server->kind->padded && (s->bench_case->cold || s->bench_case->tcp);
+	const struct bench_case *c = s->bench_case;
+	return server->kind->padded && (c->cold || c->tcp || c->mix.hot != 0 ||
+					c->mix.nothing_share != 0 || c->mix.flood_share != 0);
+}
+
+/* The profile's time is over: what is left is left out, and said to be. */
+static bool too_late(const struct bench *b)
+{
+	const bool late =
+		b->most_s != 0 && now_ns() > b->progress.begun_ns + b->most_s * NS_PER_S;
+	if (late) {
+		say_error("the profile's %u s are over: what is left is left out", b->most_s);
+	}
+	return late;
 }
 
 static bool run_warm(struct stage *s)
@@ -339,6 +430,9 @@ static bool run_warm(struct stage *s)
 		}
 	}
 	for (unsigned n = 0; n < s->bench->runs; n++) {
+		if (too_late(s->bench)) {
+			return false;
+		}
 		for (size_t i = 0; i < out->server_count; i++) {
 			struct outcome *o = &out->server[i];
 			if (o->standing != STANDING_WELL || sits_out(s, o->server)) {
@@ -408,6 +502,9 @@ static bool run_cold_once(struct stage *s, struct outcome *o, struct server *ser
 static bool run_cold(struct stage *s)
 {
 	for (unsigned n = 0; n < s->bench->runs; n++) {
+		if (too_late(s->bench)) {
+			return false;
+		}
 		for (size_t i = 0; i < s->out->server_count; i++) {
 			if (!run_cold_once(s, &s->out->server[i], &s->servers[i], n)) {
 				return false;
@@ -423,7 +520,7 @@ static bool draw_sizes(struct stage *s)
 	struct mix mix;
 	struct pick pick;
 	struct mix_options o = s->bench_case->mix;
-	if (o.order == ORDER_ONCE) {
+	if (o.order == ORDER_ONCE || o.order == ORDER_SWEEP) {
 		o.order = ORDER_UNIFORM;
 	}
 	if (!mix_init(&mix, &s->catalogue, &o, NULL)) {
@@ -456,9 +553,8 @@ static bool prepare(struct stage *s)
 double case_planned_s(const struct bench *b, const struct bench_case *c)
 {
 	const double servers = (double)b->kind_count;
-	const double time_s = b->time_s != 0 ? b->time_s : c->time_s;
-	const double run_s = time_s + (c->half ? FIND_RATE_S : 0);
-	return servers * (b->runs * run_s + PLAN_START_S + PLAN_VERIFY_S);
+	const double start_s = PLAN_START_S * (c->cold ? b->runs : 1) + PLAN_VERIFY_S;
+	return servers * (b->runs * run_planned_s(b, c) + start_s);
 }
 
 bool case_run(struct bench *b, const struct bench_case *c, struct server *servers,

@@ -24,6 +24,8 @@ struct run {
 	double busy;       /* of its processor: 1 is saturated */
 	double octets;     /* an answer */
 	double lag_ms;     /* the longest of the sender */
+	uint64_t sent;
+	uint64_t handshakes; /* TCP */
 	bool kept_pace;
 	bool same_processes;
 	struct histogram latency;
@@ -66,6 +68,7 @@ struct bench {
 	size_t kind_count;
 	unsigned runs;
 	unsigned time_s; /* of a run, 0: the case's own */
+	unsigned most_s; /* no run begins later than this after the first; 0: no end */
 	unsigned check_every;
 	unsigned sender_cpu;
 	struct progress progress;

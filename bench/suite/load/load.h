@@ -33,6 +33,8 @@ struct load_plan {
 	struct mix *mix;
 	struct sockaddr_in server;
 	bool tcp;
+	unsigned churn;   /* TCP: a connection ends after so many answers; 0: never */
+	uint64_t idle_ns; /* TCP: between a connection's end and the next in its place */
 	enum pace pace;
 	double rate;          /* PACE_OPEN: questions a second */
 	unsigned outstanding; /* PACE_CLOSED */
@@ -63,6 +65,7 @@ struct load_result {
 	uint64_t elapsed_ns;
 	uint64_t lag_max_ns; /* how far the sender fell behind, or stood still */
 	uint64_t late;       /* questions sent more than LAG_LATE_NS behind */
+	uint64_t handshakes; /* TCP connections made */
 	bool reset;          /* a connection was closed by the server */
 	char fault[FAULTS_KEPT][FAULT_MAX];
 	unsigned faults;

@@ -44,23 +44,55 @@ static uint32_t by_zipf(const double *sums, size_t count, double u)
 	return (uint32_t)low;
 }
 
+/* Sums of 1/1 to 1/count, for by_zipf(); the caller's to free. */
+static double *zipf_sums(size_t count)
+{
+	double *sums = calloc(count, sizeof(*sums));
+	double sum = 0;
+	for (size_t i = 0; sums != NULL && i < count; i++) {
+		sum += 1.0 / (double)(i + 1);
+		sums[i] = sum;
+	}
+	return sums;
+}
+
 static bool fill_zipf(struct mix *m)
 {
 	const size_t count = m->catalogue->count;
-	double *sums = calloc(count, sizeof(*sums));
+	double *sums = zipf_sums(count);
 	if (sums == NULL) {
 		return false;
-	}
-	double sum = 0;
-	for (size_t i = 0; i < count; i++) {
-		sum += 1.0 / (double)(i + 1);
-		sums[i] = sum;
 	}
 	for (size_t i = 0; i < m->ring_len; i++) {
 		m->ring[i] = by_zipf(sums, count, draw_unit(&m->state));
 	}
 	free(sums);
 	return true;
+}
+
+/* Ends where this part's misses do, so that the share stays what it is. */
+static bool fill_sweep(struct mix *m)
+{
+	const struct mix_options *o = &m->options;
+	const size_t count = m->catalogue->count;
+	const size_t hot = o->hot < count ? o->hot : count;
+	const size_t size = (count - hot) / o->parts;
+	size_t next = hot + o->part % o->parts * size;
+	const size_t end = next + size;
+	double *sums = zipf_sums(hot);
+	size_t n = 0;
+	for (; sums != NULL && n < m->ring_len; n++) {
+		if (draw(&m->state) % SHARE_ALL >= o->miss_share) {
+			m->ring[n] = by_zipf(sums, hot, draw_unit(&m->state));
+		} else if (next < end) {
+			m->ring[n] = (uint32_t)next++;
+		} else {
+			break;
+		}
+	}
+	m->ring_len = n;
+	free(sums);
+	return n > 0;
 }
 
 static void fill_uniform(struct mix *m)
@@ -90,6 +122,8 @@ bool mix_init(struct mix *m, const struct catalogue *c, const struct mix_options
 	bool ok = m->ring != NULL;
 	if (ok && o->order == ORDER_ZIPF) {
 		ok = fill_zipf(m);
+	} else if (ok && o->order == ORDER_SWEEP) {
+		ok = fill_sweep(m);
 	} else if (ok && o->order == ORDER_UNIFORM) {
 		fill_uniform(m);
 	} else if (ok) {
@@ -112,7 +146,7 @@ bool mix_next(struct mix *m, struct pick *out)
 {
 	const struct mix_options *o = &m->options;
 	if (m->at == m->ring_len) {
-		if (o->order == ORDER_ONCE) {
+		if (o->order == ORDER_ONCE || o->order == ORDER_SWEEP) {
 			return false;
 		}
 		m->at = 0;

@@ -20,6 +20,8 @@ enum order {
 	ORDER_ZIPF, /* the n-th name in proportion to 1/n */
 	ORDER_UNIFORM,
 	ORDER_ONCE, /* each one time, then the mix is empty */
+	/* the first `hot` by Zipf, and in between the others, each one time */
+	ORDER_SWEEP,
 };
 
 struct mix_options {
@@ -28,6 +30,10 @@ struct mix_options {
 	unsigned cookie_share;  /* with an OPT record and a client cookie (RFC 7873) */
 	unsigned nothing_share; /* names made up in any zone: NXDOMAIN */
 	unsigned flood_share;   /* names made up in one zone: a random-subdomain flood */
+	size_t hot;             /* ORDER_SWEEP: so many are cached */
+	unsigned miss_share;    /* ORDER_SWEEP: of those that are not */
+	unsigned part;          /* ORDER_SWEEP: of so many parts the others are cut into this */
+	unsigned parts;         /* is the one to use: a run's misses are no other run's */
 	uint64_t seed;
 };
 

@@ -25,6 +25,9 @@ enum {
 
 struct connection {
 	int fd;
+	uint64_t reopen_ns; /* without a descriptor: when it is made anew; 0: never */
+	bool connecting;
+	unsigned asked; /* on this connection, where it is to end after so many */
 	unsigned busy;
 	unsigned free_head;
 	unsigned free_count;
@@ -56,11 +59,12 @@ static bool open_connection(struct tcp *t, struct connection *c, unsigned i)
 		.sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(0x7f010001U + i), /* 127.1.x.y */
 	};
-	struct epoll_event event = { .events = EPOLLIN, .data.u32 = i };
-	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT, .data.u32 = i };
+	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (c->fd < 0 || bind(c->fd, (const struct sockaddr *)&from, sizeof(from)) != 0 ||
-	    connect(c->fd, (const struct sockaddr *)&t->plan->server,
-		    sizeof(t->plan->server)) != 0 ||
+	    (connect(c->fd, (const struct sockaddr *)&t->plan->server,
+		     sizeof(t->plan->server)) != 0 &&
+	     errno != EINPROGRESS) ||
 	    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) != 0 ||
 	    epoll_ctl(t->poll_fd, EPOLL_CTL_ADD, c->fd, &event) != 0) {
 		say_error("cannot open TCP connection %u: %s", i, strerror(errno));
@@ -69,9 +73,23 @@ static bool open_connection(struct tcp *t, struct connection *c, unsigned i)
 	for (unsigned s = 0; s < SLOTS; s++) {
 		c->free_slot[s] = (uint8_t)s;
 	}
+	c->free_head = 0;
 	c->free_count = SLOTS;
+	c->in_len = c->out_len = c->out_at = 0;
+	c->asked = 0;
+	c->reopen_ns = 0;
+	c->connecting = true;
 	t->open++;
 	return true;
+}
+
+/* The handshake is over, well or not: a failure shows when it is read. */
+static void connected(struct tcp *t, struct connection *c, unsigned i)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u32 = i };
+	epoll_ctl(t->poll_fd, EPOLL_CTL_MOD, c->fd, &event);
+	c->connecting = false;
+	t->tally.result->handshakes += t->tally.counting ? 1 : 0;
 }
 
 static void free_slot(struct tcp *t, struct connection *c, unsigned slot)
@@ -83,6 +101,14 @@ static void free_slot(struct tcp *t, struct connection *c, unsigned slot)
 	t->busy--;
 }
 
+static void close_connection(struct tcp *t, struct connection *c)
+{
+	close(c->fd);
+	c->fd = -1;
+	c->reopen_ns = t->plan->churn != 0 ? now_ns() + t->plan->idle_ns : 0;
+	t->open--;
+}
+
 /* The server closed it: what was asked on it is lost. */
 static void drop_connection(struct tcp *t, struct connection *c)
 {
@@ -92,9 +118,7 @@ static void drop_connection(struct tcp *t, struct connection *c)
 			free_slot(t, c, s);
 		}
 	}
-	close(c->fd);
-	c->fd = -1;
-	t->open--;
+	close_connection(t, c);
 	t->tally.result->reset = true;
 }
 
@@ -109,6 +133,7 @@ static bool add_question(struct tcp *t, struct connection *c, uint64_t now)
 	struct flight *f = &c->flight[slot];
 	c->free_head = (c->free_head + 1) % SLOTS;
 	c->free_count--;
+	c->asked++;
 	c->busy++;
 	t->busy++;
 	*f = (struct flight){ now, pick, (uint8_t)(f->round + 1), true };
@@ -121,16 +146,22 @@ static bool add_question(struct tcp *t, struct connection *c, uint64_t now)
 	return true;
 }
 
+static bool may_ask(const struct tcp *t, const struct connection *c)
+{
+	return t->sending && !t->empty && c->free_count > 0 &&
+	       c->busy < t->plan->outstanding / t->plan->sockets &&
+	       (t->plan->churn == 0 || c->asked < t->plan->churn) &&
+	       OUT_ROOM - c->out_len >= LENGTH_LEN + QUERY_MAX;
+}
+
 /* Fill up to the connection's share, and write what the socket takes. */
 static void refill(struct tcp *t, struct connection *c)
 {
-	const unsigned share = t->plan->outstanding / t->plan->sockets;
 	const uint64_t now = now_ns();
 	if (c->out_at == c->out_len) {
 		c->out_at = c->out_len = 0;
 	}
-	while (t->sending && !t->empty && c->busy < share && c->free_count > 0 &&
-	       OUT_ROOM - c->out_len >= LENGTH_LEN + QUERY_MAX && add_question(t, c, now)) {
+	while (may_ask(t, c) && add_question(t, c, now)) {
 	}
 	if (c->out_at < c->out_len) {
 		const ssize_t n = send(c->fd, c->out + c->out_at, c->out_len - c->out_at,
@@ -203,12 +234,42 @@ static void turn(struct tcp *t)
 	struct epoll_event event[EVENTS];
 	const int n = epoll_wait(t->poll_fd, event, EVENTS, t->plan->yield ? 1 : 0);
 	for (int i = 0; i < n; i++) {
-		struct connection *c = &t->connections[event[i].data.u32];
+		const unsigned which = event[i].data.u32;
+		struct connection *c = &t->connections[which];
+		if (c->fd >= 0 && c->connecting) {
+			connected(t, c, which);
+		}
 		if (c->fd >= 0) {
 			receive(t, c);
 		}
 		if (c->fd >= 0) {
 			refill(t, c);
+		}
+		if (c->fd >= 0 && t->plan->churn != 0 && c->busy == 0 &&
+		    c->asked >= t->plan->churn) {
+			close_connection(t, c); /* it has carried what it was to carry */
+		}
+	}
+}
+
+/* Connections whose idle time is over are made anew. False: one cannot be had. */
+static bool reopen(struct tcp *t, uint64_t now)
+{
+	for (unsigned i = 0; t->sending && i < t->plan->sockets; i++) {
+		struct connection *c = &t->connections[i];
+		if (c->fd < 0 && c->reopen_ns != 0 && now >= c->reopen_ns &&
+		    !open_connection(t, c, i)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void refill_all(struct tcp *t)
+{
+	for (unsigned i = 0; i < t->plan->sockets; i++) {
+		if (t->connections[i].fd >= 0) {
+			refill(t, &t->connections[i]);
 		}
 	}
 }
@@ -216,23 +277,18 @@ static void turn(struct tcp *t)
 static void drive(struct tcp *t)
 {
 	t->sending = true;
-	for (unsigned i = 0; i < t->plan->sockets; i++) {
-		refill(t, &t->connections[i]);
-	}
-	while (t->open > 0 && (t->sending || (t->busy > 0 && *t->plan->stop == 0))) {
+	refill_all(t);
+	while ((t->open > 0 || t->plan->churn != 0) &&
+	       (t->sending || (t->busy > 0 && *t->plan->stop == 0))) {
 		turn(t);
 		const uint64_t now = now_ns();
 		t->sending = t->sending && tally_tick(&t->tally, now);
-		if (t->empty && t->busy == 0) {
+		if ((t->empty && t->busy == 0) || !reopen(t, now)) {
 			break;
 		}
 		if (now > t->swept_ns + SWEEP_NS) {
 			sweep(t, now);
-			for (unsigned i = 0; i < t->plan->sockets; i++) {
-				if (t->connections[i].fd >= 0) { /* all of it may be lost */
-					refill(t, &t->connections[i]);
-				}
-			}
+			refill_all(t); /* all of a connection's may be lost */
 		}
 	}
 	tally_end(&t->tally, now_ns());

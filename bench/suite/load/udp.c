@@ -9,16 +9,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
 	BATCH = 64,
-	OPEN_BATCH = 16, /* of one socket at a time, when the clock sets the pace */
-	SLOTS = 4096,    /* of a socket; an ID is a slot and a round */
+	OPEN_BATCH = 16,   /* of one socket at a time, when the clock sets the pace */
+	SLOTS_MOST = 4096, /* of a socket; an ID is a slot and a round */
 	SLOT_BITS = 12,
 	ROUNDS = 16,
+	MANY_PORTS = 64, /* of more sockets only those are visited that have something */
+	SLOTS_OF_MANY = 64,
 	ANSWER_MAX = 4096,
 	HEADER_LEN = 12,
 	BUFFER_OCTETS = 4 << 20,
@@ -31,14 +34,15 @@ struct port {
 	unsigned busy;
 	unsigned free_head; /* a ring, so that a slot rests as long as it can */
 	unsigned free_count;
-	uint16_t free_slot[SLOTS];
-	struct flight flight[SLOTS];
+	uint16_t *free_slot;
+	struct flight *flight;
 };
 
 struct udp {
 	const struct load_plan *plan;
 	struct tally tally;
 	struct port *ports;
+	unsigned slots; /* of each port */
 	unsigned next_port;
 	unsigned busy;      /* in flight over all ports */
 	bool empty;         /* the mix has nothing more */
@@ -73,10 +77,16 @@ static bool open_port(struct udp *u, struct port *port, unsigned i)
 	if (setsockopt(port->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0) {
 		setsockopt(port->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	}
-	for (unsigned s = 0; s < SLOTS; s++) {
+	port->free_slot = calloc(u->slots, sizeof(*port->free_slot));
+	port->flight = calloc(u->slots, sizeof(*port->flight));
+	if (port->free_slot == NULL || port->flight == NULL) {
+		say_error("out of memory");
+		return false;
+	}
+	for (unsigned s = 0; s < u->slots; s++) {
 		port->free_slot[s] = (uint16_t)s;
 	}
-	port->free_count = SLOTS;
+	port->free_count = u->slots;
 	return true;
 }
 
@@ -84,7 +94,7 @@ static struct flight *take_slot(struct udp *u, struct port *port, uint16_t *id)
 {
 	const uint16_t slot = port->free_slot[port->free_head];
 	struct flight *f = &port->flight[slot];
-	port->free_head = (port->free_head + 1) % SLOTS;
+	port->free_head = (port->free_head + 1) % u->slots;
 	port->free_count--;
 	port->busy++;
 	u->busy++;
@@ -97,7 +107,7 @@ static struct flight *take_slot(struct udp *u, struct port *port, uint16_t *id)
 static void free_slot(struct udp *u, struct port *port, unsigned slot)
 {
 	port->flight[slot].busy = false;
-	port->free_slot[(port->free_head + port->free_count) % SLOTS] = (uint16_t)slot;
+	port->free_slot[(port->free_head + port->free_count) % u->slots] = (uint16_t)slot;
 	port->free_count++;
 	port->busy--;
 	u->busy--;
@@ -154,9 +164,9 @@ static void take_answer(struct udp *u, struct port *port, const uint8_t *message
 			uint64_t now)
 {
 	const unsigned id = len >= HEADER_LEN ? (unsigned)message[0] << 8 | message[1] : 0;
-	const unsigned slot = id % SLOTS;
-	const struct flight *f = &port->flight[slot];
-	if (len < HEADER_LEN || !f->busy || f->round != id >> SLOT_BITS) {
+	const unsigned slot = id % SLOTS_MOST;
+	const struct flight *f = &port->flight[slot < u->slots ? slot : 0];
+	if (len < HEADER_LEN || slot >= u->slots || !f->busy || f->round != id >> SLOT_BITS) {
 		u->tally.result->strays++;
 		return;
 	}
@@ -184,7 +194,7 @@ static void sweep(struct udp *u, uint64_t now)
 	u->swept_ns = now;
 	for (unsigned i = 0; i < u->plan->sockets; i++) {
 		struct port *port = &u->ports[i];
-		for (unsigned s = 0; s < SLOTS && port->busy > 0; s++) {
+		for (unsigned s = 0; s < u->slots && port->busy > 0; s++) {
 			const struct flight *f = &port->flight[s];
 			if (f->busy && now > f->due_ns + u->plan->patience_ns) {
 				tally_lost(&u->tally, f);
@@ -232,24 +242,49 @@ static void refill(struct udp *u, struct port *port, uint64_t now)
 	}
 }
 
+static unsigned visit(struct udp *u, struct port *port, bool sending)
+{
+	const unsigned got = port->busy > 0 ? receive(u, port) : 0;
+	const uint64_t now = now_ns();
+	if (sending && u->plan->pace == PACE_OPEN) {
+		send_due(u, now);
+	} else if (sending) {
+		refill(u, port, now);
+	}
+	return got;
+}
+
+/* Where all that was asked on a socket is lost, nothing wakes it. */
+static void refill_all(struct udp *u, uint64_t now)
+{
+	for (unsigned i = 0; i < u->plan->sockets; i++) {
+		refill(u, &u->ports[i], now);
+	}
+}
+
+static unsigned pass_ready(struct udp *u, bool sending)
+{
+	struct epoll_event event[BATCH];
+	const int n = epoll_wait(u->poll_fd, event, BATCH, 0);
+	unsigned got = 0;
+	for (int i = 0; i < n; i++) {
+		got += visit(u, &u->ports[event[i].data.u32], sending);
+	}
+	if (n <= 0 && sending && u->plan->pace == PACE_OPEN) {
+		send_due(u, now_ns());
+	}
+	return got;
+}
+
 /* One visit to each socket; gives how many answers there were. */
 static unsigned pass(struct udp *u, bool sending)
 {
 	unsigned got = 0;
+	if (u->plan->sockets > MANY_PORTS) {
+		return pass_ready(u, sending);
+	}
 	for (unsigned i = 0; i < u->plan->sockets; i++) {
-		struct port *port = &u->ports[i];
-		if (port->busy > 0) {
-			got += receive(u, port);
-		}
-		if (!sending) {
-			continue;
-		}
-		const uint64_t now = now_ns();
-		if (u->plan->pace == PACE_OPEN) {
-			send_due(u, now);
-		} else {
-			refill(u, port, now);
-		}
+		got += visit(u, &u->ports[i], sending);
 	}
 	return got;
 }
@@ -271,6 +306,9 @@ static void drive(struct udp *u)
 {
 	bool sending = true;
 	u->begun_ns = now_ns();
+	if (u->plan->pace == PACE_CLOSED) {
+		refill_all(u, u->begun_ns);
+	}
 	while (sending || (u->busy > 0 && *u->plan->stop == 0)) {
 		const unsigned got = pass(u, sending);
 		const uint64_t now = now_ns();
@@ -281,6 +319,9 @@ static void drive(struct udp *u)
 		}
 		if (now > u->swept_ns + SWEEP_NS) {
 			sweep(u, now);
+			if (sending && u->plan->pace == PACE_CLOSED) {
+				refill_all(u, now);
+			}
 		}
 		if (got == 0) {
 			rest(u);
@@ -288,18 +329,41 @@ static void drive(struct udp *u)
 	}
 }
 
+/* Thousands of sockets are more than the usual soft limit. */
+static void raise_descriptors(unsigned want)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < want + MANY_PORTS) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static void close_ports(struct port *ports, unsigned n)
+{
+	for (unsigned i = 0; ports != NULL && i < n; i++) {
+		if (ports[i].fd > 0) {
+			close(ports[i].fd);
+		}
+		free(ports[i].free_slot);
+		free(ports[i].flight);
+	}
+	free(ports);
+}
+
 bool udp_run(const struct load_plan *p, struct load_result *out)
 {
 	struct udp *u = calloc(1, sizeof(*u));
 	struct port *ports = calloc(p->sockets, sizeof(*ports));
 	bool ok = u != NULL && ports != NULL;
-	unsigned opened = 0;
 	if (ok) {
+		raise_descriptors(p->sockets);
 		u->plan = p;
 		u->ports = ports;
+		u->slots = p->sockets > MANY_PORTS ? SLOTS_OF_MANY : SLOTS_MOST;
 		u->poll_fd = epoll_create1(EPOLL_CLOEXEC);
-		for (; ok && opened < p->sockets; opened++) {
-			ok = open_port(u, &ports[opened], opened);
+		for (unsigned i = 0; ok && i < p->sockets; i++) {
+			ok = open_port(u, &ports[i], i);
 		}
 		if (ok) {
 			tally_init(&u->tally, p, out);
@@ -307,10 +371,7 @@ bool udp_run(const struct load_plan *p, struct load_result *out)
 		}
 		close(u->poll_fd);
 	}
-	for (unsigned i = 0; i < opened; i++) {
-		close(ports[i].fd);
-	}
-	free(ports);
+	close_ports(ports, p->sockets);
 	free(u);
 	return ok;
 }

@@ -137,7 +137,9 @@ static void print_case(FILE *out, const struct case_outcome *c)
 		const struct outcome *o = &c->server[i];
 		if (has_figures(o)) {
 			print_figures(out, c, o);
-			print_notes(out, o, c->bench_case->half || c->bench_case->cold);
+			print_notes(out, o,
+				    c->bench_case->half || c->bench_case->ramp ||
+					    c->bench_case->cold);
 		} else if (o->standing != STANDING_WELL || o->run_count > 0) {
 			print_standing(out, o);
 		}

@@ -72,6 +72,35 @@ Test(mix, zipf_halves_from_the_first_to_the_second)
 	catalogue_free(&c);
 }
 
+Test(mix, a_sweep_asks_each_miss_once_in_all_its_parts)
+{
+	struct catalogue c;
+	struct pick p;
+	unsigned seen[4] = { 0 };
+	world_load(&everything, &c);
+	for (unsigned part = 0; part < 2; part++) {
+		struct mix m;
+		unsigned asked = 0;
+		cr_assert(mix_init(&m, &c,
+				   &(struct mix_options){ .order = ORDER_SWEEP,
+							  .hot = 2,
+							  .miss_share = 100,
+							  .part = part,
+							  .parts = 2 },
+				   NULL));
+		while (mix_next(&m, &p)) {
+			seen[p.entry]++;
+			asked++;
+		}
+		cr_expect(asked > 1, "hits stand between misses");
+		mix_fini(&m);
+	}
+	cr_expect(seen[0] > 0);
+	cr_expect_eq(seen[2], 1);
+	cr_expect_eq(seen[3], 1);
+	catalogue_free(&c);
+}
+
 Test(mix, shares_are_kept)
 {
 	struct catalogue c;
