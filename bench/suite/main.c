@@ -18,7 +18,10 @@
 enum {
 	EXIT_OK = 0,
 	EXIT_FAILED = 1,
-	EXIT_WRONG = 3, /* a server lied, failed, or a figure is void */
+	EXIT_WRONG = 3,         /* a server lied, failed, or a figure is void */
+	EXIT_WORSE = 4,         /* than the baseline */
+	TOLERANCE_DEFAULT = 10, /* percent */
+	TOLERANCE_KEY = 0x100,
 	RUNS_DEFAULT = 3,
 	CHECK_DEFAULT = 32,
 };
@@ -35,6 +38,8 @@ struct arguments {
 	unsigned runs;
 	unsigned time_s;
 	unsigned check_every;
+	const char *baseline;
+	unsigned tolerance;
 };
 
 static volatile sig_atomic_t stopped;
@@ -42,13 +47,17 @@ static volatile sig_atomic_t stopped;
 const char *argp_program_version = "fairlead-bench " FL_VERSION;
 
 static const struct argp_option options[] = {
-	{ "output", 'o', "DIR", 0, "Write report.json, runs.csv and table.txt there", 0 },
+	{ "output", 'o', "DIR", 0,
+	  "Write report.html, report.json, runs.csv and table.txt there", 0 },
 	{ "servers", 's', "LIST", 0,
 	  "Which servers, by comma (default: all that are installed, and echo)", 0 },
 	{ "peer", 'p', "FILE", 0, "Another server, described in FILE (bench/README.md)", 0 },
 	{ "runs", 'n', "N", 0, "Runs of each server, in turns (default 3)", 0 },
 	{ "time", 't', "SECONDS", 0, "Length of a run (default: the profile's)", 0 },
 	{ "check", 'c', "N", 0, "Judge one answer in N while timing (default 32)", 0 },
+	{ "baseline", 'b', "FILE", 0,
+	  "An earlier report.json: exit status 4 where Fairlead's CPU an answer has grown", 0 },
+	{ "tolerance", TOLERANCE_KEY, "PERCENT", 0, "By more than this (default 10)", 0 },
 	{ "fairlead", 'f', "PATH", 0, "fairleadd (default: beside this program)", 0 },
 	{ "inet", 'i', "DIR", 0,
 	  "A miniature Internet that is there already (default: one of the profile's size, "
@@ -107,6 +116,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case 'c':
 		a->check_every = number(state, "check", text, 1000000);
 		return 0;
+	case 'b':
+		a->baseline = text;
+		return 0;
+	case TOLERANCE_KEY:
+		a->tolerance = number(state, "tolerance", text, 1000);
+		return 0;
 	case 'f':
 		a->fairlead = text;
 		return 0;
@@ -136,7 +151,8 @@ static const struct argp argp = {
 	       "against a server that only pads.\n\n"
 	       "Exit status: 0 well, 1 could not be run, 2 no network namespace is allowed "
 	       "here, "
-	       "3 a server was wrong or failing, or a figure is void.",
+	       "3 a server was wrong or failing, or a figure is void, "
+	       "4 Fairlead costs more than in the baseline.",
 };
 
 static void on_signal(int sig)
@@ -294,7 +310,13 @@ static int report(const struct arguments *a, const struct report *r)
 	if (a->output != NULL && !report_write(r, a->output)) {
 		return EXIT_FAILED;
 	}
-	return stopped != 0 ? EXIT_FAILED : code;
+	if (stopped != 0 || code != EXIT_OK || a->baseline == NULL) {
+		return stopped != 0 ? EXIT_FAILED : code;
+	}
+	static const int codes[] = { [REGRESSION_NONE] = EXIT_OK,
+				     [REGRESSION_FOUND] = EXIT_WORSE,
+				     [REGRESSION_UNREADABLE] = EXIT_FAILED };
+	return codes[report_compare(r, a->baseline, a->tolerance, stdout)];
 }
 
 static int run_profile(const struct arguments *a, struct bench *b, const struct profile *p)
@@ -400,7 +422,9 @@ static int verb_echo(char **argv, bool polled)
 
 int main(int argc, char **argv)
 {
-	struct arguments a = { .runs = RUNS_DEFAULT, .check_every = CHECK_DEFAULT };
+	struct arguments a = { .runs = RUNS_DEFAULT,
+			       .check_every = CHECK_DEFAULT,
+			       .tolerance = TOLERANCE_DEFAULT };
 	char null_servers[] = "echo,echo-epoll";
 	if (argc == 4 && strncmp(argv[1], "serve-echo", 10) == 0) {
 		return verb_echo(argv, strcmp(argv[1], "serve-echo-epoll") == 0);

@@ -78,15 +78,16 @@ bool report_write(const struct report *r, const char *folder)
 	FILE *table = open_below(folder, "table.txt");
 	FILE *csv = open_below(folder, "runs.csv");
 	FILE *json = open_below(folder, "report.json");
+	FILE *html = open_below(folder, "report.html");
 	json_t *root = report_json(r);
-	bool ok = table != NULL && csv != NULL && json != NULL && root != NULL;
+	bool ok = table != NULL && csv != NULL && json != NULL && html != NULL && root != NULL;
 	if (ok) {
 		report_table(r, table);
 		report_csv(r, csv);
-		ok = json_dumpf(root, json, JSON_INDENT(1)) == 0;
+		ok = json_dumpf(root, json, JSON_INDENT(1)) == 0 && report_html(root, html);
 	}
 	json_decref(root);
-	FILE *const files[] = { table, csv, json };
+	FILE *const files[] = { table, csv, json, html };
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		ok = files[i] != NULL && fclose(files[i]) == 0 && ok;
 	}

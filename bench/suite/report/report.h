@@ -27,13 +27,29 @@ double best_peer_cpu_us(const struct case_outcome *c, const char **who);
 /** The CPU of the server of this name; 0: it has no figure. */
 double cpu_us_of(const struct case_outcome *c, const char *name);
 
+/** What the comparison with an earlier report came to. */
+enum regression {
+	REGRESSION_NONE,
+	REGRESSION_FOUND,
+	REGRESSION_UNREADABLE, /* or of another format, or with nothing in common */
+};
+
+/** Fairlead's CPU an answer, case by case, against that of the report in @p path; more
+ * than @p tolerance percent above it is a regression. Where both have the null server,
+ * its multiple is what is compared: that moves less with the machine. Says a line a case. */
+enum regression report_compare(const struct report *r, const char *path, unsigned tolerance,
+			       FILE *out);
+
 /** The terminal's table. */
 void report_table(const struct report *r, FILE *out);
 /** All of it; the caller's to free with json_decref(). NULL: out of memory. */
 json_t *report_json(const struct report *r);
 /** One line a run. */
 void report_csv(const struct report *r, FILE *out);
-/** report.json, runs.csv, table.txt and each server's configuration, below a folder. */
+/** One page that needs nothing beside it, drawn from what report_json() gave. */
+bool report_html(const json_t *root, FILE *out);
+/** report.html, report.json, runs.csv, table.txt and each server's configuration, below a
+ * folder. */
 bool report_write(const struct report *r, const char *folder);
 
 #endif
