@@ -22,6 +22,10 @@ enum {
 	EXIT_WORSE = 4,         /* than the baseline */
 	TOLERANCE_DEFAULT = 10, /* percent */
 	TOLERANCE_KEY = 0x100,
+	DELAY_KEY,
+	LOSS_KEY,
+	DEAD_KEY,
+	LAME_KEY,
 	RUNS_DEFAULT = 3,
 	CHECK_DEFAULT = 32,
 };
@@ -40,6 +44,7 @@ struct arguments {
 	unsigned check_every;
 	const char *baseline;
 	unsigned tolerance;
+	struct link link;
 };
 
 static volatile sig_atomic_t stopped;
@@ -58,6 +63,11 @@ static const struct argp_option options[] = {
 	{ "baseline", 'b', "FILE", 0,
 	  "An earlier report.json: exit status 4 where Fairlead's CPU an answer has grown", 0 },
 	{ "tolerance", TOLERANCE_KEY, "PERCENT", 0, "By more than this (default 10)", 0 },
+	{ "delay", DELAY_KEY, "MS", 0, "To the name servers and back", 1 },
+	{ "loss", LOSS_KEY, "PERCENT", 0, "Of packets to them, and of those back", 1 },
+	{ "dead", DEAD_KEY, "N", 0,
+	  "In N of 8 pairs of name servers one is silent (of N others one lame: --lame)", 1 },
+	{ "lame", LAME_KEY, "N", 0, "In N of 8 pairs one answers REFUSED to everything", 1 },
 	{ "fairlead", 'f', "PATH", 0, "fairleadd (default: beside this program)", 0 },
 	{ "inet", 'i', "DIR", 0,
 	  "A miniature Internet that is there already (default: one of the profile's size, "
@@ -122,6 +132,18 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case TOLERANCE_KEY:
 		a->tolerance = number(state, "tolerance", text, 1000);
 		return 0;
+	case DELAY_KEY:
+		a->link.delay_ms = number(state, "delay", text, LINK_DELAY_MOST_MS);
+		return 0;
+	case LOSS_KEY:
+		a->link.loss = number(state, "loss", text, LINK_LOSS_MOST);
+		return 0;
+	case DEAD_KEY:
+		a->link.dead = number(state, "dead", text, LINK_PAIRS);
+		return 0;
+	case LAME_KEY:
+		a->link.lame = number(state, "lame", text, LINK_PAIRS);
+		return 0;
 	case 'f':
 		a->fairlead = text;
 		return 0;
@@ -133,6 +155,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (a->verb == NULL || (strcmp(a->verb, "run") == 0 && a->profile == NULL)) {
 			argp_error(state, "say what to do: run PROFILE, list, or null");
+		}
+		if (a->link.dead + a->link.lame > LINK_PAIRS) {
+			argp_error(state, "--dead and --lame: there are %d pairs", LINK_PAIRS);
 		}
 		return 0;
 	default:
@@ -360,7 +385,9 @@ static int verb_run_inside(const struct arguments *a, const struct profile *p, c
 			   .time_s = a->time_s != 0 ? a->time_s : p->time_s,
 			   .most_s = p->most_s,
 			   .check_every = a->check_every,
+			   .link = a->link,
 			   .stop = &stopped };
+	pid_t relay = 0;
 	if (a->fairlead == NULL) {
 		inet_beside("fairleadd", beside);
 		b.around.fairlead = beside;
@@ -375,7 +402,11 @@ static int verb_run_inside(const struct arguments *a, const struct profile *p, c
 	if (owns != NULL && owns[0] == '1') {
 		inet_pin(dir, b.sender_cpu);
 	}
-	const int code = run_profile(a, &b, p);
+	int code = EXIT_FAILED;
+	if (!link_wanted(&a->link) || (relay = relay_start(&a->link)) > 0) {
+		code = run_profile(a, &b, p);
+	}
+	relay_stop(relay);
 	folder_remove(work);
 	return code;
 }

@@ -6,6 +6,7 @@
 #define FAIRLEAD_BENCH_RUN_H
 
 #include "figures/spread.h"
+#include "link/relay.h"
 #include "profile.h"
 #include "say.h"
 #include "servers/server.h"
@@ -71,6 +72,7 @@ struct bench {
 	unsigned most_s; /* no run begins later than this after the first; 0: no end */
 	unsigned check_every;
 	unsigned sender_cpu;
+	struct link link; /* the way to the name servers */
 	struct progress progress;
 	const volatile sig_atomic_t *stop;
 };

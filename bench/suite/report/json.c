@@ -182,6 +182,12 @@ static json_t *servers_json(const struct report *r)
 	return out;
 }
 
+static json_t *link_json(const struct link *l)
+{
+	return json_pack("{s:i, s:i, s:i, s:i}", "delay_ms", (int)l->delay_ms, "loss_percent",
+			 (int)l->loss, "dead_of_8", (int)l->dead, "lame_of_8", (int)l->lame);
+}
+
 json_t *report_json(const struct report *r)
 {
 	char when[32];
@@ -192,9 +198,10 @@ json_t *report_json(const struct report *r)
 	for (size_t i = 0; i < r->case_count; i++) {
 		json_array_append_new(cases, case_json(&r->cases[i]));
 	}
-	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:i, s:i, s:o, s:o, s:o}", "what",
+	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:i, s:i, s:o, s:o, s:o, s:o}", "what",
 			 "fairlead-bench", "format", REPORT_FORMAT, "program", FL_VERSION,
 			 "profile", r->profile, "when", when, "runs", (int)r->bench->runs,
-			 "check_every", (int)r->bench->check_every, "machine",
-			 machine_json(r->bench), "servers", servers_json(r), "cases", cases);
+			 "check_every", (int)r->bench->check_every, "upstream",
+			 link_json(&r->bench->link), "machine", machine_json(r->bench),
+			 "servers", servers_json(r), "cases", cases);
 }

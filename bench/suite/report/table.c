@@ -158,6 +158,14 @@ void report_table(const struct report *r, FILE *out)
 		"profile %s, %u run%s each in turns; CPU us: of all a server's processes, an "
 		"answer; median of runs\n",
 		r->profile, r->bench->runs, r->bench->runs == 1 ? "" : "s");
+	const struct link *l = &r->bench->link;
+	if (link_wanted(l)) {
+		fprintf(out,
+			"upstream: %u ms there and back, %u %% lost each way, of 8 pairs of "
+			"name "
+			"servers %u half dead and %u half lame\n",
+			l->delay_ms, l->loss, l->dead, l->lame);
+	}
 	for (size_t i = 0; i < r->bench->kind_count; i++) {
 		fprintf(out, "  %-10s %s\n", r->servers[i].kind->name, r->servers[i].version);
 	}
