@@ -154,7 +154,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return parse_word(a, text, state);
 	case ARGP_KEY_END:
 		if (a->verb == NULL || (strcmp(a->verb, "run") == 0 && a->profile == NULL)) {
-			argp_error(state, "say what to do: run PROFILE, list, or null");
+			argp_error(state,
+				   "say what to do: run PROFILE, list, null, size or config");
 		}
 		if (a->link.dead + a->link.lame > LINK_PAIRS) {
 			argp_error(state, "--dead and --lame: there are %d pairs", LINK_PAIRS);
@@ -168,12 +169,14 @@ static error_t parse(int key, char *text, struct argp_state *state)
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "run PROFILE\nlist\nnull",
+	.args_doc = "run PROFILE\nlist\nnull\nsize\nconfig",
 	.doc = "Measures Fairlead and its peers on the same load, in a miniature Internet of "
 	       "its "
 	       "own: no packet leaves the machine.\v"
 	       "run measures; list names profiles and servers; null measures the sender itself "
-	       "against a server that only pads.\n\n"
+	       "against a server that only pads; "
+	       "size says what load this machine carries; config prints a configuration of "
+	       "Fairlead for a load tool of your own.\n\n"
 	       "Exit status: 0 well, 1 could not be run, 2 no network namespace is allowed "
 	       "here, "
 	       "3 a server was wrong or failing, or a figure is void, "
@@ -335,6 +338,9 @@ static int report(const struct arguments *a, const struct report *r)
 	if (a->output != NULL && !report_write(r, a->output)) {
 		return EXIT_FAILED;
 	}
+	if (strcmp(a->verb, "size") == 0 && !report_size(r, stdout)) {
+		code = EXIT_WRONG;
+	}
 	if (stopped != 0 || code != EXIT_OK || a->baseline == NULL) {
 		return stopped != 0 ? EXIT_FAILED : code;
 	}
@@ -411,6 +417,28 @@ static int verb_run_inside(const struct arguments *a, const struct profile *p, c
 	return code;
 }
 
+/* For people with dnsperf, flamethrower or shotgun: what is in a load test's way by
+ * default is out of it here, and says so. */
+static int verb_config(void)
+{
+	fputs("# Fairlead for a load test: fairleadd -c FILE, then for example\n"
+	      "#   dnsperf -s ADDRESS -d QUESTIONS -c 20 -q 1000 -l 30\n"
+	      "# Not for service: no client is bounded.\n"
+	      "listen: [127.0.0.1@53]     # the address that the load is sent to\n"
+	      "access:\n"
+	      "  allow: [127.0.0.0/8]     # whom the load comes from; all others are refused\n"
+	      "fronts: auto               # 1, with resolvers: 1, beside a peer with one "
+	      "thread\n"
+	      "resolvers: auto\n"
+	      "cache: {size: 1GiB, front-size: 64MiB}\n"
+	      "limits: {resolver: 2048, zone: 2048, client: 2048} # in flight: a load tool is "
+	      "one client\n"
+	      "rate-limit: {per-client: 0, errors: 0, exempt: [127.0.0.0/8]}\n"
+	      "log: {level: warning}\n",
+	      stdout);
+	return EXIT_OK;
+}
+
 static int verb_run(const struct arguments *a, char **argv)
 {
 	struct inet inet;
@@ -457,6 +485,7 @@ int main(int argc, char **argv)
 			       .check_every = CHECK_DEFAULT,
 			       .tolerance = TOLERANCE_DEFAULT };
 	char null_servers[] = "echo,echo-epoll";
+	char fairlead_alone[] = "fairlead";
 	if (argc == 4 && strncmp(argv[1], "serve-echo", 10) == 0) {
 		return verb_echo(argv, strcmp(argv[1], "serve-echo-epoll") == 0);
 	}
@@ -470,8 +499,18 @@ int main(int argc, char **argv)
 		a.profile = "cached-1k";
 		return verb_run(&a, argv);
 	}
+	if (strcmp(a.verb, "size") == 0) {
+		a.servers = fairlead_alone;
+		a.profile = "size";
+		return verb_run(&a, argv);
+	}
+	if (strcmp(a.verb, "config") == 0) {
+		return verb_config();
+	}
 	if (strcmp(a.verb, "run") != 0) {
-		say_error("no such verb: %s; there are run PROFILE, list and null", a.verb);
+		say_error(
+			"no such verb: %s; there are run PROFILE, list, null, size and config",
+			a.verb);
 		return EXIT_FAILED;
 	}
 	return verb_run(&a, argv);

@@ -195,6 +195,8 @@ static const struct profile profiles[] = {
 	  .cases = { "miss-unsigned", "miss-p256", "miss-rsa" } },
 	{ "sweep", "hit ratios from 50 to 99 %", LARGE,
 	  .cases = { "sweep-50", "sweep-80", "sweep-90", "sweep-95", "sweep-99" } },
+	{ "size", "what this box carries (fairlead-bench size)", MIDDLE, .time_s = 1,
+	  .most_s = 120, .cases = { "cached-1k", "cached-10k", "sweep-90", "sweep-50" } },
 	ONE("cached-1k", SMALL),
 	ONE("cached-1k-do", SMALL),
 	ONE("cached-1k-half", SMALL),

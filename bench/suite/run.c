@@ -144,10 +144,9 @@ static bool verify(struct stage *s, struct outcome *o)
 	struct load_result *r = malloc(sizeof(*r));
 	bool ok = r != NULL;
 	memset(s->mark, 0, s->catalogue.count);
-	if (s->bench_case->mix.hot != 0 && s->bench_case->mix.hot < s->catalogue.count) {
-		/* the others are to be misses */
-		memset(s->mark + s->bench_case->mix.hot, 1,
-		       s->catalogue.count - s->bench_case->mix.hot);
+	if (s->bench_case->mix.hot != 0) {
+		const size_t hot = mix_hot(&s->bench_case->mix, s->catalogue.count);
+		memset(s->mark + hot, 1, s->catalogue.count - hot); /* these are to be misses */
 	}
 	for (unsigned i = 0; ok && i < VERIFY_PASSES && o->standing == STANDING_WELL; i++) {
 		ok = ask_unmarked(s, o->server, r);

@@ -80,6 +80,22 @@ def baseline_is_kept(inside, folder):
     lab.expect("a baseline that is none is refused", none.returncode == 1, none.returncode)
 
 
+def sizes_the_box(inside):
+    done = bench(inside, "size", "--runs", "1")
+    lab.expect("the box is sized", done.returncode == 0, f"{done.returncode}\n{done.stderr}\n{done.stdout[-1000:]}")
+    lab.expect("and what is measured is told from what is modelled",
+               "measured on one core" in done.stdout and "modelled" in done.stdout, done.stdout[-1500:])
+
+
+def prints_a_configuration(inside, folder):
+    """For people with a load tool of their own: fairleadd takes it."""
+    done = bench(inside, "config")
+    (folder / "load.yaml").write_text(done.stdout)
+    check = subprocess.run([lab.BIN / "fairleadd", "--check", "-c", folder / "load.yaml"], capture_output=True,
+                           text=True, timeout=20, check=False)
+    lab.expect("the printed configuration is one", check.returncode == 0, check.stdout + check.stderr)
+
+
 def main():
     with lab.Lab() as inside, tempfile.TemporaryDirectory(prefix="fairlead-bench-test.") as name:
         folder = pathlib.Path(name)
@@ -89,6 +105,8 @@ def main():
         if lab.expect("a run is reported", done.returncode == 0, f"{done.returncode}\n{done.stderr}\n{done.stdout}"):
             page_is_drawn(folder)
             baseline_is_kept(inside, folder)
+        sizes_the_box(inside)
+        prints_a_configuration(inside, folder)
     lab.finish()
 
 

@@ -70,12 +70,17 @@ static bool fill_zipf(struct mix *m)
 	return true;
 }
 
+size_t mix_hot(const struct mix_options *o, size_t count)
+{
+	return o->hot < count / 2 ? o->hot : count / 2;
+}
+
 /* Ends where this part's misses do, so that the share stays what it is. */
 static bool fill_sweep(struct mix *m)
 {
 	const struct mix_options *o = &m->options;
 	const size_t count = m->catalogue->count;
-	const size_t hot = o->hot < count ? o->hot : count;
+	const size_t hot = mix_hot(o, count);
 	const size_t size = (count - hot) / o->parts;
 	size_t next = hot + o->part % o->parts * size;
 	const size_t end = next + size;

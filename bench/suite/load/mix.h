@@ -59,6 +59,8 @@ struct pick {
 bool mix_init(struct mix *m, const struct catalogue *c, const struct mix_options *o,
 	      const uint8_t *skip);
 void mix_fini(struct mix *m);
+/** ORDER_SWEEP: how many of so many questions are the cached ones; at most half. */
+size_t mix_hot(const struct mix_options *o, size_t count);
 /** The next question; false when there is none left. */
 bool mix_next(struct mix *m, struct pick *out);
 /** Its message, with @p id. Gives its length. */

@@ -40,6 +40,12 @@ enum regression {
 enum regression report_compare(const struct report *r, const char *path, unsigned tolerance,
 			       FILE *out);
 
+/** What load a machine like this one carries, with what was measured and what is only
+ * modelled told apart. False: the cases that it is told from have no figures. */
+bool report_size(const struct report *r, FILE *out);
+/** CPU of an answer where a share of them, 0 to 1, are hits. */
+double size_model_us(double hit_us, double miss_us, double hit_share);
+
 /** The terminal's table. */
 void report_table(const struct report *r, FILE *out);
 /** All of it; the caller's to free with json_decref(). NULL: out of memory. */

@@ -1,6 +1,7 @@
 #include "figures/proc.h"
 #include "figures/spread.h"
 #include "load/load.h"
+#include "report/report.h"
 #include "say.h"
 
 #include <criterion/criterion.h>
@@ -119,4 +120,11 @@ Test(pace, a_sender_that_lags_voids_its_run)
 	cr_expect_not(load_kept_pace(&stood_still));
 	cr_expect_not(load_kept_pace(&often_late));
 	cr_expect(load_kept_pace(&well));
+}
+
+Test(size, hits_and_misses_cost_by_their_shares)
+{
+	cr_expect_float_eq(size_model_us(4, 100, 1), 4, 1e-9);
+	cr_expect_float_eq(size_model_us(4, 100, 0), 100, 1e-9);
+	cr_expect_float_eq(size_model_us(4, 100, 0.75), 28, 1e-9);
 }
