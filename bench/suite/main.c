@@ -23,6 +23,8 @@ enum {
 	TOLERANCE_DEFAULT = 10, /* percent */
 	TOLERANCE_KEY = 0x100,
 	DELAY_KEY,
+	TARGET_KEY,
+	OWN_KEY,
 	LOSS_KEY,
 	DEAD_KEY,
 	LAME_KEY,
@@ -45,6 +47,9 @@ struct arguments {
 	const char *baseline;
 	unsigned tolerance;
 	struct link link;
+	const char *capture;
+	const char *target;
+	bool owned;
 };
 
 static volatile sig_atomic_t stopped;
@@ -68,6 +73,9 @@ static const struct argp_option options[] = {
 	{ "dead", DEAD_KEY, "N", 0,
 	  "In N of 8 pairs of name servers one is silent (of N others one lame: --lame)", 1 },
 	{ "lame", LAME_KEY, "N", 0, "In N of 8 pairs one answers REFUSED to everything", 1 },
+	{ "target", TARGET_KEY, "ADDRESS[@PORT]", 0,
+	  "Replay at a server that is there already, outside of any namespace", 2 },
+	{ "yes-i-own-it", OWN_KEY, NULL, 0, "It is yours to burden: --target needs this", 2 },
 	{ "fairlead", 'f', "PATH", 0, "fairleadd (default: beside this program)", 0 },
 	{ "inet", 'i', "DIR", 0,
 	  "A miniature Internet that is there already (default: one of the profile's size, "
@@ -95,6 +103,8 @@ static error_t parse_word(struct arguments *a, char *text, struct argp_state *st
 		a->verb = text;
 	} else if (a->profile == NULL && strcmp(a->verb, "run") == 0) {
 		a->profile = text;
+	} else if (a->capture == NULL && strcmp(a->verb, "replay") == 0) {
+		a->capture = text;
 	} else {
 		argp_error(state, "%s: one word too many", text);
 	}
@@ -132,6 +142,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case TOLERANCE_KEY:
 		a->tolerance = number(state, "tolerance", text, 1000);
 		return 0;
+	case TARGET_KEY:
+		a->target = text;
+		return 0;
+	case OWN_KEY:
+		a->owned = true;
+		return 0;
 	case DELAY_KEY:
 		a->link.delay_ms = number(state, "delay", text, LINK_DELAY_MOST_MS);
 		return 0;
@@ -154,8 +170,15 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return parse_word(a, text, state);
 	case ARGP_KEY_END:
 		if (a->verb == NULL || (strcmp(a->verb, "run") == 0 && a->profile == NULL)) {
+			argp_error(state, "say what to do: run PROFILE, replay FILE, list, "
+					  "null, size or config");
+		}
+		if ((strcmp(a->verb, "replay") == 0) != (a->capture != NULL)) {
+			argp_error(state, "replay what? It takes a capture file");
+		}
+		if (a->target != NULL && (a->capture == NULL || !a->owned)) {
 			argp_error(state,
-				   "say what to do: run PROFILE, list, null, size or config");
+				   "--target goes with replay, and needs --yes-i-own-it");
 		}
 		if (a->link.dead + a->link.lame > LINK_PAIRS) {
 			argp_error(state, "--dead and --lame: there are %d pairs", LINK_PAIRS);
@@ -169,11 +192,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "run PROFILE\nlist\nnull\nsize\nconfig",
+	.args_doc = "run PROFILE\nreplay FILE\nlist\nnull\nsize\nconfig",
 	.doc = "Measures Fairlead and its peers on the same load, in a miniature Internet of "
 	       "its "
 	       "own: no packet leaves the machine.\v"
-	       "run measures; list names profiles and servers; null measures the sender itself "
+	       "run measures; replay asks what a capture file has, at its times; list names "
+	       "profiles and servers; null measures the sender itself "
 	       "against a server that only pads; "
 	       "size says what load this machine carries; config prints a configuration of "
 	       "Fairlead for a load tool of your own.\n\n"
@@ -392,6 +416,7 @@ static int verb_run_inside(const struct arguments *a, const struct profile *p, c
 			   .most_s = p->most_s,
 			   .check_every = a->check_every,
 			   .link = a->link,
+			   .capture = a->capture,
 			   .stop = &stopped };
 	pid_t relay = 0;
 	if (a->fairlead == NULL) {
@@ -414,6 +439,42 @@ static int verb_run_inside(const struct arguments *a, const struct profile *p, c
 	}
 	relay_stop(relay);
 	folder_remove(work);
+	return code;
+}
+
+/* Nothing is started and no namespace entered: the one way out of the machine. */
+static int verb_target(const struct arguments *a)
+{
+	static char address[INET_ADDRSTRLEN];
+	static struct kind target = { .name = "target", .far = true };
+	static struct case_outcome outcome;
+	unsigned port = 53;
+	struct bench b = { .runs = 1,
+			   .check_every = a->check_every,
+			   .capture = a->capture,
+			   .around = { .work = "" },
+			   .stop = &stopped };
+	struct server *server = calloc(1, sizeof(*server));
+	if (server == NULL || sscanf(a->target, "%15[0-9.]@%5u", address, &port) < 1 ||
+	    port == 0 || port > UINT16_MAX) {
+		say_error("--target %s: want an IPv4 address, and perhaps @PORT", a->target);
+		free(server);
+		return EXIT_FAILED;
+	}
+	target.address = address;
+	catch_signals();
+	add_kind(&b, &target);
+	int code = EXIT_FAILED;
+	if (server_init(server, &target, &b.around, 0)) {
+		server->at.sin_port = htons((uint16_t)port);
+		b.progress =
+			(struct progress){ .planned_s = case_planned_s(&b, case_find("replay")),
+					   .begun_ns = now_ns() };
+		case_run(&b, case_find("replay"), server, &outcome);
+		code = report(a, &(struct report){ "replay", &b, server, &outcome, 1 });
+		case_free(&outcome);
+	}
+	free(server);
 	return code;
 }
 
@@ -504,13 +565,17 @@ int main(int argc, char **argv)
 		a.profile = "size";
 		return verb_run(&a, argv);
 	}
+	if (strcmp(a.verb, "replay") == 0) {
+		a.profile = "replay";
+		return a.target != NULL ? verb_target(&a) : verb_run(&a, argv);
+	}
 	if (strcmp(a.verb, "config") == 0) {
 		return verb_config();
 	}
 	if (strcmp(a.verb, "run") != 0) {
-		say_error(
-			"no such verb: %s; there are run PROFILE, list, null, size and config",
-			a.verb);
+		say_error("no such verb: %s; there are run PROFILE, replay FILE, list, null, "
+			  "size and config",
+			  a.verb);
 		return EXIT_FAILED;
 	}
 	return verb_run(&a, argv);

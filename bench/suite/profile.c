@@ -13,6 +13,7 @@ enum {
 	TCP_CONNECTIONS = 50,
 	TCP_OUTSTANDING = TCP_CONNECTIONS * 20,
 	CLIENTS = 2000,
+	REPLAY_PORTS = 512,
 	HOT = 1000, /* of a sweep: names that are cached */
 	CHURN_ANSWERS = 10,
 	CHURN_IDLE_NS = 1000 * 1000,
@@ -160,6 +161,15 @@ static const struct bench_case cases[] = {
 	  .outstanding = TCP_CONNECTIONS * CHURN_ANSWERS,
 	  .sockets = TCP_CONNECTIONS,
 	  .time_s = 3 },
+	{ .name = "replay",
+	  .text = "a capture, each question at its time and from its client; nothing cached at "
+		  "first",
+	  TAKE(ALGORITHM_ANY, 0),
+	  .mix = { .order = ORDER_REPLAY, .seed = SEED },
+	  .cold = true,
+	  .outstanding = MISS_OUTSTANDING,
+	  .sockets = REPLAY_PORTS,
+	  .time_s = 10 },
 	{ .name = "tcp",
 	  .text = "1,000 cached names by Zipf, DO, on 50 TCP connections, 20 questions "
 		  "pipelined on each",
@@ -210,6 +220,7 @@ static const struct profile profiles[] = {
 	ONE("miss-p256", LARGE),
 	ONE("miss-rsa", LARGE),
 	ONE("ramp", SMALL),
+	ONE("replay", SMALL),
 	ONE("tcp", SMALL),
 	ONE("tcp-churn", SMALL),
 	{ .name = NULL },

@@ -28,6 +28,7 @@ struct stage {
 	const struct bench_case *bench_case;
 	struct catalogue catalogue;
 	uint8_t *mark; /* an octet an entry */
+	struct replay replay;
 	struct case_outcome *out;
 	struct server *servers;
 };
@@ -100,6 +101,7 @@ static struct load_plan plan_for(const struct stage *s, const struct server *ser
 		.patience_ns = 5 * NS_PER_S,
 		.check_every = s->bench->check_every,
 		.padded = server->kind->padded,
+		.far = server->kind->far,
 		.yield = c->cold,
 		.stop = s->bench->stop,
 	};
@@ -200,7 +202,7 @@ static bool measure(struct stage *s, struct outcome *o, struct load_plan *plan, 
 	struct load_result *r = malloc(sizeof(*r));
 	struct account account = { .tree = &server->tree };
 	struct usage usage;
-	if (r == NULL || !tree_take(server->pid, &server->tree)) {
+	if (r == NULL || (!server->kind->far && !tree_take(server->pid, &server->tree))) {
 		free(r);
 		say_error("%s is gone", server->kind->name);
 		return false;
@@ -328,6 +330,7 @@ static bool timed_run(struct stage *s, struct outcome *o, unsigned number)
 	mo.seed += number; /* every server sees the same questions in a round */
 	mo.part = number;
 	mo.parts = s->bench->runs;
+	mo.replay = &s->replay;
 	if (!mix_init(&mix, &s->catalogue, &mo, c->cold ? s->mark : NULL)) {
 		return false;
 	}
@@ -337,7 +340,11 @@ static bool timed_run(struct stage *s, struct outcome *o, unsigned number)
 		plan.check_every = 1;
 	}
 	bool ok = true;
-	if (c->ramp) {
+	if (c->mix.order == ORDER_REPLAY) {
+		plan.pace = PACE_OPEN;
+		plan.time_ns = (REPLAY_MOST_S + 1) * NS_PER_S;
+		ok = measure(s, o, &plan, run);
+	} else if (c->ramp) {
 		ok = find_highest(s, o, &plan, run);
 	} else {
 		ok = !c->half || find_rate(s, o, &plan);
@@ -492,7 +499,7 @@ static bool run_cold_once(struct stage *s, struct outcome *o, struct server *ser
 	}
 	bool ok = bring_up(s, o, server);
 	if (ok && o->standing == STANDING_WELL) {
-		ok = prime(s, o) && timed_run(s, o, number);
+		ok = (s->bench->capture != NULL || prime(s, o)) && timed_run(s, o, number);
 		tree_usage(server->pid, &server->tree, &o->usage);
 	}
 	if (ok) {
@@ -550,7 +557,7 @@ static bool prepare(struct stage *s)
 		}
 	}
 	s->mark = calloc(s->catalogue.count, 1);
-	return s->mark != NULL && draw_sizes(s);
+	return s->mark != NULL && (s->bench->capture != NULL || draw_sizes(s));
 }
 
 double case_planned_s(const struct bench *b, const struct bench_case *c)
@@ -565,15 +572,25 @@ bool case_run(struct bench *b, const struct bench_case *c, struct server *server
 {
 	struct stage s = { .bench = b, .bench_case = c, .out = out, .servers = servers };
 	*out = (struct case_outcome){ .bench_case = c };
-	if (!catalogue_load(b->around.inet, &c->selection, &s.catalogue)) {
+	/* a server of somebody's own knows other names than the miniature Internet's */
+	if (b->around.inet != NULL &&
+	    !catalogue_load(b->around.inet, &c->selection, &s.catalogue)) {
 		return false;
 	}
-	bool ok = prepare(&s);
+	bool ok = b->capture == NULL || replay_read(b->capture, &s.catalogue, &s.replay);
+	if (ok && b->capture != NULL) {
+		say_progress(&b->progress,
+			     "%zu questions, %zu of them for names that the zones do not have; "
+			     "%zu packets left out",
+			     s.replay.count, s.replay.unknown, s.replay.skipped);
+	}
+	ok = ok && prepare(&s);
 	ok = ok && (c->cold ? run_cold(&s) : run_warm(&s));
 	for (size_t i = 0; i < out->server_count; i++) {
 		server_stop(&servers[i]);
 	}
 	free(s.mark);
+	replay_free(&s.replay);
 	catalogue_free(&s.catalogue);
 	out->complete = ok;
 	return ok;

@@ -72,7 +72,8 @@ struct bench {
 	unsigned most_s; /* no run begins later than this after the first; 0: no end */
 	unsigned check_every;
 	unsigned sender_cpu;
-	struct link link; /* the way to the name servers */
+	const char *capture; /* a file to replay, or NULL */
+	struct link link;    /* the way to the name servers */
 	struct progress progress;
 	const volatile sig_atomic_t *stop;
 };

@@ -120,6 +120,12 @@ static enum judgement judge_packet(const struct catalogue *c, const struct asked
 	if (!ldns_pkt_qr(p) || !same_question(c, q, p)) {
 		return wrong(why, "it answers another question");
 	}
+	if (q->entry->origin == ORIGIN_NONE) {
+		/* nothing is known of it but what was asked */
+		return rcode == LDNS_RCODE_SERVFAIL || rcode == LDNS_RCODE_REFUSED
+			       ? ANSWER_FAILED
+			       : ANSWER_RIGHT;
+	}
 	if (rcode != want) {
 		snprintf(why, WHY_MAX, "RCODE %u where the zone says %u", (unsigned)rcode,
 			 (unsigned)want);

@@ -227,7 +227,7 @@ static bool wanted_zone(const json_t *zone, const struct selection *s)
 static bool add_origin(struct catalogue *c, const json_t *zone)
 {
 	ldns_rdf *name = ldns_dname_new_frm_str(text_of(zone, "zone"));
-	if (name == NULL || c->origin_count >= UINT16_MAX ||
+	if (name == NULL || c->origin_count >= ORIGIN_NONE ||
 	    !room((void **)&c->origins, c->origin_count, 1, sizeof(*c->origins))) {
 		ldns_rdf_deep_free(name);
 		return false;
@@ -314,6 +314,21 @@ bool catalogue_load(const char *dir, const struct selection *s, struct catalogue
 	return true;
 }
 
+bool catalogue_add_unknown(struct catalogue *c, const uint8_t *name, size_t len, uint16_t type)
+{
+	if (!room((void **)&c->entries, c->count, 1, sizeof(*c->entries)) ||
+	    !room((void **)&c->names, c->names_len, len, 1)) {
+		return false;
+	}
+	c->entries[c->count++] = (struct entry){ .name = (uint32_t)c->names_len,
+						 .name_len = (uint8_t)len,
+						 .type = type,
+						 .origin = ORIGIN_NONE };
+	memcpy(c->names + c->names_len, name, len);
+	c->names_len += len;
+	return true;
+}
+
 void catalogue_free(struct catalogue *c)
 {
 	free(c->entries);
@@ -335,5 +350,10 @@ void catalogue_text(const struct catalogue *c, const struct entry *e, char *out,
 		out[used++] = '.';
 		at += *at + 1;
 	}
-	snprintf(out + used, size - used, " %s", e->type == LDNS_RR_TYPE_A ? "A" : "AAAA");
+	if (e->type == LDNS_RR_TYPE_A || e->type == LDNS_RR_TYPE_AAAA) {
+		snprintf(out + used, size - used, " %s",
+			 e->type == LDNS_RR_TYPE_A ? "A" : "AAAA");
+	} else {
+		snprintf(out + used, size - used, " TYPE%u", e->type); /* RFC 3597 5 */
+	}
 }

@@ -16,7 +16,8 @@
 #include <stdint.h>
 
 enum {
-	NAME_WIRE_MAX = 255, /* RFC 1035 3.1 */
+	NAME_WIRE_MAX = 255,      /* RFC 1035 3.1 */
+	ORIGIN_NONE = UINT16_MAX, /* a name that the zones do not have */
 	ALGORITHM_ANY = -1,
 	ALGORITHM_RSA = -2, /* 5, 7, 8 or 10 */
 };
@@ -66,6 +67,8 @@ struct catalogue {
 /** Read DIR/manifest.json and the zone files it names. False after a report; an
  * empty catalogue is a failure too. */
 bool catalogue_load(const char *dir, const struct selection *s, struct catalogue *out);
+/** Add a question whose answer is not known. False after a report. */
+bool catalogue_add_unknown(struct catalogue *c, const uint8_t *name, size_t len, uint16_t type);
 void catalogue_free(struct catalogue *c);
 /** A question as a person writes it, "NAME TYPE". */
 void catalogue_text(const struct catalogue *c, const struct entry *e, char *out, size_t size);

@@ -43,6 +43,7 @@ struct load_plan {
 	uint64_t time_ns;     /* what counts; ends sooner when the mix is empty */
 	uint64_t patience_ns; /* an answer later than this is lost */
 	unsigned check_every; /* one answer in so many is judged in full; never 0 */
+	bool far;             /* a server of somebody's own: source addresses as they come */
 	bool padded;          /* the server only pads: nothing can be judged */
 	bool yield;           /* sleep when nothing comes: others need this processor */
 	uint8_t *right;       /* entries answered rightly are marked here; or NULL */

@@ -122,6 +122,10 @@ bool mix_init(struct mix *m, const struct catalogue *c, const struct mix_options
 	      const uint8_t *skip)
 {
 	*m = (struct mix){ .catalogue = c, .options = *o, .state = o->seed };
+	if (o->order == ORDER_REPLAY) {
+		m->ring_len = o->replay->count;
+		return true;
+	}
 	m->ring_len = o->order == ORDER_ONCE ? c->count : RING_LEN;
 	m->ring = calloc(m->ring_len, sizeof(*m->ring));
 	bool ok = m->ring != NULL;
@@ -147,9 +151,30 @@ void mix_fini(struct mix *m)
 	m->ring = NULL;
 }
 
+const struct event *mix_event(const struct mix *m)
+{
+	return m->options.order == ORDER_REPLAY && m->at < m->ring_len
+		       ? &m->options.replay->events[m->at]
+		       : NULL;
+}
+
+static bool next_event(struct mix *m, struct pick *out)
+{
+	const struct event *e = mix_event(m);
+	if (e == NULL) {
+		return false;
+	}
+	*out = (struct pick){ .entry = e->entry, .dnssec = e->dnssec, .cookie = e->cookie };
+	m->at++;
+	return true;
+}
+
 bool mix_next(struct mix *m, struct pick *out)
 {
 	const struct mix_options *o = &m->options;
+	if (o->order == ORDER_REPLAY) {
+		return next_event(m, out);
+	}
 	if (m->at == m->ring_len) {
 		if (o->order == ORDER_ONCE || o->order == ORDER_SWEEP) {
 			return false;

@@ -10,6 +10,7 @@
 #define FAIRLEAD_BENCH_MIX_H
 
 #include "check/catalogue.h"
+#include "load/replay.h"
 
 enum {
 	QUERY_MAX = 12 + NAME_WIRE_MAX + 4 + 11 + 12, /* header, question, OPT, COOKIE */
@@ -22,6 +23,7 @@ enum order {
 	ORDER_ONCE, /* each one time, then the mix is empty */
 	/* the first `hot` by Zipf, and in between the others, each one time */
 	ORDER_SWEEP,
+	ORDER_REPLAY, /* as captured, with its times */
 };
 
 struct mix_options {
@@ -34,6 +36,7 @@ struct mix_options {
 	unsigned miss_share;    /* ORDER_SWEEP: of those that are not */
 	unsigned part;          /* ORDER_SWEEP: of so many parts the others are cut into this */
 	unsigned parts;         /* is the one to use: a run's misses are no other run's */
+	const struct replay *replay; /* ORDER_REPLAY */
 	uint64_t seed;
 };
 
@@ -61,6 +64,8 @@ bool mix_init(struct mix *m, const struct catalogue *c, const struct mix_options
 void mix_fini(struct mix *m);
 /** ORDER_SWEEP: how many of so many questions are the cached ones; at most half. */
 size_t mix_hot(const struct mix_options *o, size_t count);
+/** ORDER_REPLAY: the event that comes next; NULL: none. Else NULL. */
+const struct event *mix_event(const struct mix *m);
 /** The next question; false when there is none left. */
 bool mix_next(struct mix *m, struct pick *out);
 /** Its message, with @p id. Gives its length. */

@@ -135,7 +135,9 @@ static void check(struct tally *t, const struct flight *f, const uint8_t *messag
 	if (t->plan->padded) {
 		return;
 	}
-	if (--t->until_check != 0 && looks_right(f, message)) {
+	const struct catalogue *c = t->plan->mix->catalogue;
+	const bool known = c->entries[f->pick.entry].origin != ORIGIN_NONE;
+	if (--t->until_check != 0 && (!known || looks_right(f, message))) {
 		return;
 	}
 	if (t->until_check == 0) {

@@ -47,7 +47,7 @@ struct udp {
 	unsigned busy;      /* in flight over all ports */
 	bool empty;         /* the mix has nothing more */
 	uint64_t begun_ns;  /* PACE_OPEN: the schedule's zero */
-	uint64_t scheduled; /* PACE_OPEN: questions sent by it */
+	uint64_t scheduled; /* questions sent by it */
 	uint64_t swept_ns;
 	int poll_fd;
 	/* one batch */
@@ -63,7 +63,7 @@ static bool open_port(struct udp *u, struct port *port, unsigned i)
 	const int size = BUFFER_OCTETS;
 	const struct sockaddr_in from = {
 		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(0x7f010001U + i),
+		.sin_addr.s_addr = u->plan->far ? INADDR_ANY : htonl(0x7f010001U + i),
 	};
 	struct epoll_event event = { .events = EPOLLIN, .data.u32 = i };
 	port->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -116,6 +116,10 @@ static void free_slot(struct udp *u, struct port *port, unsigned slot)
 /* PACE_OPEN: when the next question should be sent. */
 static uint64_t due_ns(const struct udp *u)
 {
+	const struct event *e = mix_event(u->plan->mix);
+	if (e != NULL) {
+		return u->begun_ns + e->at_ns;
+	}
 	return u->begun_ns + (uint64_t)((double)u->scheduled * 1e9 / u->plan->rate);
 }
 
@@ -126,17 +130,15 @@ static unsigned fill(struct udp *u, struct port *port, unsigned n, uint64_t now)
 	for (i = 0; i < n && port->free_count > 0; i++) {
 		struct pick pick;
 		uint16_t id;
+		const uint64_t due = u->plan->pace == PACE_OPEN ? due_ns(u) : now;
 		if (!mix_next(u->plan->mix, &pick)) {
 			u->empty = true;
 			break;
 		}
 		struct flight *f = take_slot(u, port, &id);
 		f->pick = pick;
-		f->due_ns = now;
-		if (u->plan->pace == PACE_OPEN) {
-			f->due_ns = due_ns(u);
-			u->scheduled++;
-		}
+		f->due_ns = due;
+		u->scheduled++;
 		tally_sent(&u->tally, f->due_ns, now);
 		u->iov[i] = (struct iovec){ u->query[i],
 					    mix_write(u->plan->mix, &pick, id, u->query[i]) };
@@ -216,9 +218,31 @@ static void lose(struct udp *u, unsigned n, uint64_t now)
 	}
 }
 
+/* Each event from the socket that its client has. */
+static void send_events(struct udp *u, uint64_t now)
+{
+	struct mix *m = u->plan->mix;
+	const struct event *e;
+	for (unsigned i = 0; i < BATCH && (e = mix_event(m)) != NULL && due_ns(u) <= now; i++) {
+		struct port *port = &u->ports[e->client % u->plan->sockets];
+		struct pick pick;
+		if (port->free_count > 0) {
+			send_batch(u, port, 1, now);
+		} else {
+			lose(u, 1, now);
+			mix_next(m, &pick);
+		}
+	}
+	u->empty = mix_event(m) == NULL;
+}
+
 /* As many as are due go out, a batch from each socket in turn. */
 static void send_due(struct udp *u, uint64_t now)
 {
+	if (u->plan->mix->options.order == ORDER_REPLAY) {
+		send_events(u, now);
+		return;
+	}
 	uint64_t due = (uint64_t)((double)(now - u->begun_ns) * u->plan->rate / 1e9);
 	for (unsigned turn = 0; u->scheduled < due && turn < u->plan->sockets; turn++) {
 		const uint64_t behind = due - u->scheduled;

@@ -6,7 +6,7 @@ static const double SATURATED = 0.9; /* of its core, where it sets the pace */
 
 static bool has_figures(const struct outcome *o)
 {
-	return o->standing == STANDING_WELL && outcome_spread(o, run_cpu_us).median > 0;
+	return o->standing == STANDING_WELL && outcome_spread(o, run_rate).median > 0;
 }
 
 double cpu_us_of(const struct case_outcome *c, const char *name)

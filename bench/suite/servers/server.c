@@ -375,6 +375,9 @@ static void last_line(const struct server *s, char *out, size_t size)
 
 bool server_start(struct server *s)
 {
+	if (s->kind->far) {
+		return true;
+	}
 	if ((s->behind != NULL && !server_start(s->behind)) || !fresh_folder(s) || !spawn(s)) {
 		return false;
 	}

@@ -37,6 +37,7 @@ struct kind {
 	const char *behind;     /* a kind that it forwards to, started beside it, or NULL */
 	bool padded;            /* answers with padding: not judged */
 	bool validates;
+	bool far; /* not ours: it is neither started nor accounted for */
 };
 
 /** What the @WORDS@ stand for. */
