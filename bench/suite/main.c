@@ -509,6 +509,9 @@ static int verb_run(const struct arguments *a, char **argv)
 		say_error("there is no profile \"%s\": see fairlead-bench list", a->profile);
 		return EXIT_FAILED;
 	}
+	if (a->baseline != NULL && !report_readable(a->baseline)) {
+		return EXIT_FAILED;
+	}
 	if (inside != NULL) {
 		return verb_run_inside(a, p, inside);
 	}

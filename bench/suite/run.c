@@ -98,7 +98,8 @@ static struct load_plan plan_for(const struct stage *s, const struct server *ser
 		.pace = PACE_CLOSED,
 		.outstanding = c->outstanding,
 		.sockets = c->sockets,
-		.patience_ns = 5 * NS_PER_S,
+		/* a resolver may try for seconds; what is cached is there or is not */
+		.patience_ns = (c->cold || c->mix.hot != 0 ? 5 : 2) * NS_PER_S,
 		.check_every = s->bench->check_every,
 		.padded = server->kind->padded,
 		.far = server->kind->far,
@@ -123,6 +124,7 @@ static bool ask_unmarked(struct stage *s, const struct server *server, struct lo
 	plan.time_ns = 600 * NS_PER_S;
 	plan.check_every = 1;
 	plan.right = s->mark;
+	plan.patience_ns = 5 * NS_PER_S;
 	plan.yield = true;
 	plan.tcp = false;
 	const bool ok = load_run(&plan, r);
@@ -440,11 +442,11 @@ static bool run_warm(struct stage *s)
 		}
 	}
 	for (unsigned n = 0; n < s->bench->runs; n++) {
-		if (too_late(s->bench)) {
-			return false;
-		}
 		for (size_t i = 0; i < out->server_count; i++) {
 			struct outcome *o = &out->server[i];
+			if (too_late(s->bench)) {
+				return false;
+			}
 			if (o->standing != STANDING_WELL || sits_out(s, o->server)) {
 				continue;
 			}
@@ -512,11 +514,9 @@ static bool run_cold_once(struct stage *s, struct outcome *o, struct server *ser
 static bool run_cold(struct stage *s)
 {
 	for (unsigned n = 0; n < s->bench->runs; n++) {
-		if (too_late(s->bench)) {
-			return false;
-		}
 		for (size_t i = 0; i < s->out->server_count; i++) {
-			if (!run_cold_once(s, &s->out->server[i], &s->servers[i], n)) {
+			if (too_late(s->bench) ||
+			    !run_cold_once(s, &s->out->server[i], &s->servers[i], n)) {
 				return false;
 			}
 		}

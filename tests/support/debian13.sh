@@ -6,7 +6,7 @@ d13_cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/fairlead
 d13_root=$d13_cache/debian13
 
 d13_packages() {
-	sh "$root/appliance/packages/install" --print 13 build run lab test
+	sh "$root/appliance/packages/install" --print 13 build run lab test bench
 	echo ca-certificates
 }
 

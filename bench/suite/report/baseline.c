@@ -65,8 +65,7 @@ static enum regression compare(const struct report *r, const json_t *root, unsig
 	return result;
 }
 
-enum regression report_compare(const struct report *r, const char *path, unsigned tolerance,
-			       FILE *out)
+static json_t *load(const char *path)
 {
 	json_error_t error;
 	json_t *root = json_load_file(path, 0, &error);
@@ -75,6 +74,23 @@ enum regression report_compare(const struct report *r, const char *path, unsigne
 		say_error("%s is no report of this format: %s", path,
 			  root == NULL ? error.text : "another format");
 		json_decref(root);
+		return NULL;
+	}
+	return root;
+}
+
+bool report_readable(const char *path)
+{
+	json_t *root = load(path);
+	json_decref(root);
+	return root != NULL;
+}
+
+enum regression report_compare(const struct report *r, const char *path, unsigned tolerance,
+			       FILE *out)
+{
+	json_t *root = load(path);
+	if (root == NULL) {
 		return REGRESSION_UNREADABLE;
 	}
 	const enum regression result = compare(r, root, tolerance, out);

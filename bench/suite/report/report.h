@@ -46,6 +46,9 @@ bool report_size(const struct report *r, FILE *out);
 /** CPU of an answer where a share of them, 0 to 1, are hits. */
 double size_model_us(double hit_us, double miss_us, double hit_share);
 
+/** Whether it is a report of this format, told before a long run; false after a report. */
+bool report_readable(const char *path);
+
 /** The terminal's table. */
 void report_table(const struct report *r, FILE *out);
 /** All of it; the caller's to free with json_decref(). NULL: out of memory. */

@@ -158,7 +158,7 @@ static const struct kind kinds[] = {
 	{ .name = "pdns",
 	  .config_name = "recursor.conf",
 	  .config = pdns_config,
-	  .command = { "pdns_recursor", "--config-dir=@DIR@" },
+	  .command = { "pdns_recursor", "--config-dir=@DIR@", "@PDNS_OLD@" },
 	  .version = { "pdns_recursor", "--version" },
 	  .validates = true },
 	{ .name = "named",

@@ -112,6 +112,15 @@ static bool write_text(char *out, size_t size, const char *text)
 	return true;
 }
 
+/* From its version 5 on the recursor takes the file that version 4 took only if told. */
+static const char *pdns_old(const struct server *s)
+{
+	static const char before[] = "Recursor ";
+	const char *at = strstr(s->version, before);
+	const long major = at != NULL ? strtol(at + sizeof(before) - 1, NULL, 10) : 0;
+	return major >= 5 ? "--enable-old-settings" : "";
+}
+
 static bool write_word(const struct server *s, const char *word, char *out, size_t size)
 {
 	char config[PATH_MAX + 128];
@@ -125,6 +134,7 @@ static bool write_word(const struct server *s, const char *word, char *out, size
 		{ "FAIRLEAD", s->around->fairlead },
 		{ "SELF", "/proc/self/exe" },
 		{ "CONFIG", config },
+		{ "PDNS_OLD", pdns_old(s) },
 		{ "BEHIND", s->behind != NULL ? s->behind->address : "" },
 	};
 	snprintf(config, sizeof(config), "%s/%s", s->folder,
@@ -330,11 +340,14 @@ static bool spawn(struct server *s)
 {
 	static char words[COMMAND_MAX][PATH_MAX];
 	char *argv[COMMAND_MAX + 1] = { NULL };
+	size_t n = 0;
 	for (size_t i = 0; i < COMMAND_MAX && s->kind->command[i] != NULL; i++) {
 		if (!kind_fill(s, s->kind->command[i], words[i], sizeof(words[i]))) {
 			return false;
 		}
-		argv[i] = words[i];
+		if (words[i][0] != '\0') { /* a word that this version does not need */
+			argv[n++] = words[i];
+		}
 	}
 	fflush(NULL);
 	s->pid = fork();
