@@ -220,7 +220,7 @@ static bool measure(struct stage *s, struct outcome *o, struct load_plan *plan, 
 		take_faults(o, r);
 		fill_run(run, r, account.cpu_ns);
 		tree_usage(server->pid, &server->tree, &usage);
-		run->same_processes = usage.same;
+		run->same_processes = usage.same || server->kind->far;
 		run->asked_rate = plan->pace == PACE_OPEN ? plan->rate : 0;
 		run->kept_pace = load_kept_pace(r);
 	}
@@ -511,12 +511,27 @@ static bool run_cold_once(struct stage *s, struct outcome *o, struct server *ser
 	return ok;
 }
 
+/* As kept_run(), but each try starts the server anew. */
+static bool run_cold_kept(struct stage *s, struct outcome *o, struct server *server,
+			  unsigned number)
+{
+	for (unsigned i = 1; run_cold_once(s, o, server, number); i++) {
+		if (i == VOID_TRIES || o->standing != STANDING_WELL || o->run_count == 0 ||
+		    o->runs[o->run_count - 1].kept_pace) {
+			return true;
+		}
+		o->run_count--;
+		s->bench->progress.planned_s += s->bench_case->time_s;
+	}
+	return false;
+}
+
 static bool run_cold(struct stage *s)
 {
 	for (unsigned n = 0; n < s->bench->runs; n++) {
 		for (size_t i = 0; i < s->out->server_count; i++) {
 			if (too_late(s->bench) ||
-			    !run_cold_once(s, &s->out->server[i], &s->servers[i], n)) {
+			    !run_cold_kept(s, &s->out->server[i], &s->servers[i], n)) {
 				return false;
 			}
 		}

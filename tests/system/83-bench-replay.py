@@ -102,12 +102,12 @@ def spares_strangers(folder):
     finally:
         over.set()
         thread.join()
-    lab.expect("with leave it is", done.returncode == 0 and len(seen) == QUESTIONS,
+    lab.expect("with leave it is", done.returncode == 0 and seen and len(seen) % QUESTIONS == 0,  # a void run is run again
                f"{done.returncode} {len(seen)}\n{done.stderr}\n{done.stdout}")
     lab.expect("each client keeps its port", len({c for c, _ in seen}) > CLIENTS / 2, len({c for c, _ in seen}))
-    if len(seen) == QUESTIONS:
-        lab.expect("and its times", seen[-1][1] - seen[0][1] >= (QUESTIONS - 1) * GAP_US / 1e6 * 0.9,
-                   seen[-1][1] - seen[0][1])
+    if len(seen) >= QUESTIONS:
+        lab.expect("and its times", seen[-1][1] - seen[-QUESTIONS][1] >= (QUESTIONS - 1) * GAP_US / 1e6 * 0.9,
+                   seen[-1][1] - seen[-QUESTIONS][1])
 
 
 def refuses(folder):
