@@ -578,7 +578,8 @@ static bool prepare(struct stage *s)
 double case_planned_s(const struct bench *b, const struct bench_case *c)
 {
 	const double servers = (double)b->kind_count;
-	const double start_s = PLAN_START_S * (c->cold ? b->runs : 1) + PLAN_VERIFY_S;
+	const unsigned starts = c->cold ? b->runs : 1;
+	const double start_s = (double)(PLAN_START_S * starts + PLAN_VERIFY_S);
 	return servers * (b->runs * run_planned_s(b, c) + start_s);
 }
 
