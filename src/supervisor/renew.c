@@ -165,6 +165,7 @@ static void keeper_must_wait(struct child *c, const char *why)
 		     "it is tried again",
 		     c->name, s->folder, why);
 	tell_cache(s, FL_ROLE_FRONT);
+	fl__storage_release_old(s);
 	want(s, WANT_AGAIN, why);
 }
 

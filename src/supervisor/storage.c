@@ -23,7 +23,8 @@ enum {
 	LOCK_BELOW_LIMIT = 16,
 	FOLDER_DEPTH = 2,
 	HELD_LOOK_MS = 10,
-	HELD_WAIT_MS = 2000
+	HELD_WAIT_MS = 2000,
+	OLD_FILE_S = 1 /* fronts close it within milliseconds of a new one */
 };
 
 #define MEMORY_BASE "/dev/shm"
@@ -235,7 +236,7 @@ static enum fl_err open_memory(struct supervisor *s)
 enum fl_err fl__storage_open_cache(struct supervisor *s)
 {
 	char problem[512] = "";
-	s->folder_fd = -1;
+	s->folder_fd = s->old_file = -1;
 	enum fl_err err = open_in(s, s->config->cache.folder, false, problem, sizeof(problem));
 	if (err == FL_OK) {
 		err = open_base(s, s->config->cache.folder);
@@ -254,13 +255,42 @@ enum fl_err fl__storage_open_cache(struct supervisor *s)
 	return FL_OK;
 }
 
+/* Who closes a deleted file last waits until the kernel has freed all of it: that shall be
+ * us, and no front. */
+static void keep_old_file(struct supervisor *s)
+{
+	fl__storage_release_old(s);
+	s->old_file = s->has_cache ? openat(s->hold.folder_fd, "data.mdb",
+					    O_PATH | O_NOFOLLOW | O_CLOEXEC)
+				   : -1;
+	s->old_file_ns = fl_clock_boot_ns();
+}
+
+void fl__storage_release_old(struct supervisor *s)
+{
+	if (s->old_file >= 0) {
+		close(s->old_file);
+	}
+	s->old_file = -1;
+}
+
+void fl__storage_watch(struct supervisor *s)
+{
+	if (s->old_file >= 0 && s->cache_ready &&
+	    fl_clock_boot_ns() - s->old_file_ns > OLD_FILE_S * FL_S_NS) {
+		fl__storage_release_old(s);
+	}
+}
+
 enum fl_err fl__storage_next_generation(struct supervisor *s, char *problem, size_t size)
 {
+	keep_old_file(s);
 	return open_in(s, s->folder, true, problem, size);
 }
 
 void fl__storage_close(struct supervisor *s)
 {
+	fl__storage_release_old(s);
 	if (s->has_cache) {
 		fl_cache_hold_end(&s->hold);
 	}

@@ -256,6 +256,7 @@ static void log_counters(uv_signal_t *h, int signum)
 static void on_watch(uv_timer_t *t)
 {
 	fl__child_watch(t->data);
+	fl__storage_watch(t->data);
 	sd_notify(0, "WATCHDOG=1");
 }
 
@@ -396,7 +397,7 @@ int fl_supervisor_main(const struct fl_config *config)
 		return FL_EXIT_RUNTIME;
 	}
 	s->config = config;
-	s->folder_fd = -1;
+	s->folder_fd = s->old_file = -1;
 	fl_log_init("supervisor", config->log.level, config->log.format);
 	/* what our caller left open is not for the roles */
 	close_range(CALLERS_FIRST_FD, ~0U, CLOSE_RANGE_CLOEXEC);

@@ -118,6 +118,8 @@ struct supervisor {
 	bool has_cache;
 	struct fl_cache_hold hold; /* the current generation's folder */
 	uint32_t generation;       /* and its number */
+	int old_file;         /* of the generation before, until its users have closed it; -1 */
+	uint64_t old_file_ns; /* since when */
 	bool cache_ready;
 	bool cache_missing; /* the keeper cannot use it: served without one, for now */
 	enum cache_want want;
@@ -154,6 +156,9 @@ enum fl_err fl__storage_make_segments(struct supervisor *s);
 enum fl_err fl__storage_open_cache(struct supervisor *s);
 /* Begin a new generation in the same folder; the others are deleted. */
 enum fl_err fl__storage_next_generation(struct supervisor *s, char *problem, size_t size);
+/* The old one's file, once all have left it, or its room is needed at once. */
+void fl__storage_watch(struct supervisor *s);
+void fl__storage_release_old(struct supervisor *s);
 void fl__storage_close(struct supervisor *s);
 
 /* renew.c; FL_EDENIED: what this role may not say */
