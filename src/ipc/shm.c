@@ -43,8 +43,10 @@ enum fl_err fl_shm_map(int fd, size_t size, bool writable, void **at)
 	if (st.st_size != (off_t)size) {
 		return FL_EINVALID;
 	}
-	void *m = mmap(NULL, size, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED,
-		       fd, 0);
+	/* with all its pages: a sketch is read and written all over, and each page that is made
+	 * by the first question which needs it costs that one several microseconds */
+	void *m = mmap(NULL, size, writable ? PROT_READ | PROT_WRITE : PROT_READ,
+		       MAP_SHARED | MAP_POPULATE, fd, 0);
 	if (m == MAP_FAILED) {
 		return FL_ESYSTEM;
 	}

@@ -84,7 +84,7 @@ bool fl_generations_flushed(const struct fl_generations *g, uint64_t now_boot_id
 
 /** Make a zeroed segment of @p size octets; @p fd_read is opened for reading only. */
 enum fl_err fl_shm_make(const char *name, size_t size, int *fd_write, int *fd_read) FL_MUST_USE;
-/** Map one; its size is checked against @p size. */
+/** Map one, with all its pages in memory; its size is checked against @p size. */
 enum fl_err fl_shm_map(int fd, size_t size, bool writable, void **at) FL_MUST_USE;
 
 #endif

@@ -42,6 +42,21 @@ Test(shm, nobody_can_cut_it_short)
 	cr_expect_eq(errno, EPERM);
 }
 
+Test(shm, a_mapped_segment_is_in_memory_as_a_whole)
+{
+	enum { PAGES = 64, PAGE = 4096 };
+	int w, r;
+	void *at;
+	unsigned char there[PAGES];
+	cr_assert_eq(fl_shm_make("test", PAGES * PAGE, &w, &r), FL_OK);
+	cr_assert_eq(fl_shm_map(w, PAGES * PAGE, true, &at), FL_OK);
+	cr_assert_eq(mincore(at, PAGES * PAGE, there), 0);
+	for (unsigned i = 0; i < PAGES; i++) {
+		cr_expect(there[i] & 1, "page %u would be made by the question that needs it",
+			  i);
+	}
+}
+
 Test(shm, a_generation_slot_is_bumped_alone)
 {
 	static struct fl_generations g;
