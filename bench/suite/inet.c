@@ -1,5 +1,6 @@
 #include "inet.h"
 
+#include "check/catalogue.h"
 #include "figures/proc.h"
 #include "say.h"
 
@@ -147,6 +148,9 @@ bool inet_open(struct inet *i, const char *given, unsigned zones, unsigned names
 	}
 	if (run_tool(i, "status", 0, 0) == 0) {
 		return true;
+	}
+	if (given == NULL && !catalogue_plant(i->dir)) {
+		return false;
 	}
 	i->started = true;
 	if (run_tool(i, "start", 0, 0) != 0) {

@@ -17,7 +17,14 @@ enum {
 	HOT = 1000, /* of a sweep: names that are cached */
 	CHURN_ANSWERS = 10,
 	CHURN_IDLE_NS = 1000 * 1000,
+	SATURATED_RATE = 20000, /* of hits; what a front does besides is misses */
 };
+
+/* Bars: see README.md, "The hot path". */
+#define CPU_BAR(against_, most_)                                               \
+	{                                                                      \
+		.figure = FIGURE_CPU, .against = (against_), .value = (most_), \
+	}
 
 /* A sweep has a case for each share; what is not cached is asked once. */
 #define SWEEP(name_, share_, miss_)                                             \
@@ -49,14 +56,18 @@ static const struct bench_case cases[] = {
 	  .mix = { .order = ORDER_ZIPF, .seed = SEED },
 	  .outstanding = HIT_OUTSTANDING,
 	  .sockets = PORTS,
-	  .time_s = 3 },
+	  .time_s = 3,
+	  .bars = { CPU_BAR("echo", 1.12), CPU_BAR("dnsdist", 0.90),
+		    CPU_BAR(BEST_PEER, 0.80) } },
 	{ .name = "cached-1k-do",
 	  .text = "1,000 cached names by Zipf, DO",
 	  TAKE(ALGORITHM_ANY, 1000),
 	  .mix = { .order = ORDER_ZIPF, .dnssec_share = SHARE_ALL, .seed = SEED },
 	  .outstanding = HIT_OUTSTANDING,
 	  .sockets = PORTS,
-	  .time_s = 3 },
+	  .time_s = 3,
+	  .bars = { CPU_BAR("echo", 1.12), CPU_BAR("dnsdist", 0.90),
+		    CPU_BAR(BEST_PEER, 0.80) } },
 	{ .name = "cached-1k-half",
 	  .text = "1,000 cached names by Zipf, no EDNS, at half of each server's own "
 		  "saturating rate",
@@ -65,7 +76,8 @@ static const struct bench_case cases[] = {
 	  .half = true,
 	  .outstanding = HIT_OUTSTANDING,
 	  .sockets = PORTS,
-	  .time_s = 3 },
+	  .time_s = 3,
+	  .bars = { CPU_BAR("echo", 1.15) } },
 	{ .name = "cached-10k",
 	  .text = "10,000 cached questions uniform, no EDNS",
 	  TAKE(ALGORITHM_ANY, 10000),
@@ -79,7 +91,58 @@ static const struct bench_case cases[] = {
 	  .mix = { .order = ORDER_UNIFORM, .seed = SEED },
 	  .outstanding = HIT_OUTSTANDING,
 	  .sockets = PORTS,
-	  .time_s = 4 },
+	  .time_s = 4,
+	  .bars = { CPU_BAR("echo", 1.20) } },
+	{ .name = "cached-2m",
+	  .text = "2,000,000 cached names uniform, no EDNS; they lie below wildcards, and no "
+		  "cache is told",
+	  .selection = { .wild = 2000000, .seed = SEED },
+	  .mix = { .order = ORDER_UNIFORM, .seed = SEED },
+	  .outstanding = HIT_OUTSTANDING,
+	  .sockets = PORTS,
+	  .time_s = 4,
+	  .bars = { CPU_BAR("echo", 1.60) } },
+	{ .name = "cached-1m",
+	  .text = "1,000,000 cached names uniform, no EDNS; memory, then restarts",
+	  .selection = { .wild = 1000000, .seed = SEED },
+	  .mix = { .order = ORDER_UNIFORM, .seed = SEED },
+	  .trial = TRIAL_RESTART,
+	  .outstanding = HIT_OUTSTANDING,
+	  .sockets = PORTS,
+	  .time_s = 3,
+	  .bars = { { FIGURE_PSS, "unbound", 0.80, false },
+		    { FIGURE_FIRST_ANSWER_MS, NULL, 100, false },
+		    { FIGURE_HIT_PERCENT, NULL, 99, true } } },
+	{ .name = "one-peer",
+	  .text = "1,000 cached names by Zipf, no EDNS, all from one address and port, each "
+		  "question a packet",
+	  TAKE(ALGORITHM_ANY, 1000),
+	  .mix = { .order = ORDER_ZIPF, .seed = SEED },
+	  .outstanding = HIT_OUTSTANDING,
+	  .sockets = 1,
+	  .time_s = 3,
+	  .bars = { CPU_BAR("echo", 0.50) } },
+	{ .name = "one-peer-trains",
+	  .text = "the same in trains: questions of one length in one message (UDP_SEGMENT), "
+		  "answers received merged (UDP_GRO)",
+	  TAKE(ALGORITHM_ANY, 1000),
+	  .mix = { .order = ORDER_ZIPF, .seed = SEED },
+	  .burst = true,
+	  .outstanding = HIT_OUTSTANDING,
+	  .sockets = 1,
+	  .time_s = 3,
+	  .bars = { CPU_BAR("echo", 0.50) } },
+	{ .name = "saturated",
+	  .text = "1,000 cached names by Zipf, no EDNS, 20,000 a second, while 300 questions "
+		  "that no cache holds are always outstanding; the front alone on its core",
+	  TAKE(ALGORITHM_ANY, 1000),
+	  .mix = { .order = ORDER_ZIPF, .seed = SEED },
+	  .trial = TRIAL_SATURATED,
+	  .rate = SATURATED_RATE,
+	  .outstanding = HIT_OUTSTANDING,
+	  .sockets = PORTS,
+	  .time_s = 3,
+	  .bars = { { FIGURE_LOST, NULL, 0, false }, { FIGURE_STALLS, NULL, 0, false } } },
 	{ .name = "miss-unsigned",
 	  .text = "unsigned names, each asked once of a server that knows their zones only",
 	  TAKE(0, 20000),
@@ -87,7 +150,8 @@ static const struct bench_case cases[] = {
 	  .cold = true,
 	  .outstanding = MISS_OUTSTANDING,
 	  .sockets = PORTS,
-	  .time_s = 10 },
+	  .time_s = 10,
+	  .bars = { CPU_BAR("unbound", 1.20) } },
 	{ .name = "miss-p256",
 	  .text = "names with one P-256 signature each, asked once",
 	  TAKE(P256, 20000),
@@ -95,7 +159,8 @@ static const struct bench_case cases[] = {
 	  .cold = true,
 	  .outstanding = MISS_OUTSTANDING,
 	  .sockets = PORTS,
-	  .time_s = 10 },
+	  .time_s = 10,
+	  .bars = { CPU_BAR("unbound", 1.30) } },
 	{ .name = "miss-rsa",
 	  .text = "names with one RSA-2048 signature each, asked once",
 	  TAKE(ALGORITHM_RSA, 20000),
@@ -103,7 +168,8 @@ static const struct bench_case cases[] = {
 	  .cold = true,
 	  .outstanding = MISS_OUTSTANDING,
 	  .sockets = PORTS,
-	  .time_s = 10 },
+	  .time_s = 10,
+	  .bars = { CPU_BAR("unbound", 0.95) } },
 	{ .name = "cookies",
 	  .text = "1,000 cached names by Zipf, each question with a client cookie",
 	  TAKE(ALGORITHM_ANY, 1000),
@@ -117,7 +183,8 @@ static const struct bench_case cases[] = {
 	  .mix = { .order = ORDER_ZIPF, .seed = SEED },
 	  .outstanding = CLIENTS,
 	  .sockets = CLIENTS,
-	  .time_s = 3 },
+	  .time_s = 3,
+	  .bars = { CPU_BAR("echo", 1.12) } },
 	{ .name = "nxdomain",
 	  .text = "1,000 cached names by Zipf, no EDNS; of ten questions one for a name that "
 		  "does "
@@ -178,7 +245,8 @@ static const struct bench_case cases[] = {
 	  .tcp = true,
 	  .outstanding = TCP_OUTSTANDING,
 	  .sockets = TCP_CONNECTIONS,
-	  .time_s = 3 },
+	  .time_s = 3,
+	  .bars = { CPU_BAR(BEST_PEER, 0.85) } },
 };
 
 /* Of a zone's names half live an hour or more; each is asked for A and AAAA. */
@@ -199,6 +267,14 @@ static const struct profile profiles[] = {
 	  .cases = { "cached-1k", "cached-1k-do", "cached-1k-half", "cookies", "clients-2000",
 		     "nxdomain", "flood", "sweep-50", "sweep-90", "sweep-99", "miss-unsigned",
 		     "miss-p256", "miss-rsa", "tcp", "tcp-churn", "cached-200k" } },
+	{ .name = "hot-path",
+	  .text = "the hot path's bars, met or missed, in about half an hour",
+	  LARGE,
+	  .runs = 5,
+	  .barred = true,
+	  .cases = { "cached-1k", "cached-1k-do", "cached-1k-half", "clients-2000",
+		     "cached-200k", "cached-2m", "one-peer", "one-peer-trains", "tcp",
+		     "saturated", "cached-1m", "miss-unsigned", "miss-p256", "miss-rsa" } },
 	{ "hits", "all of hits: 1,000 names without and with DO, at half rate, TCP", SMALL,
 	  .cases = { "cached-1k", "cached-1k-do", "cached-1k-half", "tcp" } },
 	{ "misses", "all of misses", LARGE,
@@ -212,6 +288,11 @@ static const struct profile profiles[] = {
 	ONE("cached-1k-half", SMALL),
 	ONE("cached-10k", MIDDLE),
 	ONE("cached-200k", LARGE),
+	ONE("cached-2m", LARGE, .barred = true),
+	ONE("cached-1m", LARGE, .barred = true),
+	ONE("one-peer", SMALL),
+	ONE("one-peer-trains", SMALL),
+	ONE("saturated", LARGE, .barred = true),
 	ONE("cookies", SMALL),
 	ONE("clients-2000", SMALL),
 	ONE("nxdomain", SMALL),
@@ -249,4 +330,15 @@ const struct bench_case *case_find(const char *name)
 		}
 	}
 	return NULL;
+}
+
+/* "At most 0 lost" is a bar; what has neither figure, peer nor value is the end. */
+unsigned case_bars(const struct bench_case *c)
+{
+	unsigned n = 0;
+	while (n < BARS_MAX &&
+	       (c->bars[n].against != NULL || c->bars[n].figure != FIGURE_CPU)) {
+		n++;
+	}
+	return n;
 }

@@ -1,5 +1,7 @@
 #include "run.h"
 
+#include "trial.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@ enum {
 	VOID_TRIES = 3,   /* a run whose sender fell behind is run again */
 	PLAN_START_S = 2, /* of a server: rough, progress corrects itself */
 	PLAN_VERIFY_S = 2,
+	PLAN_FILL_US = 120, /* of a name: to be asked before and after */
 };
 
 #define NS_PER_S  1000000000ULL
@@ -93,6 +96,7 @@ static struct load_plan plan_for(const struct stage *s, const struct server *ser
 		.mix = mix,
 		.server = server->at,
 		.tcp = c->tcp,
+		.burst = c->burst,
 		.churn = c->churn,
 		.idle_ns = c->idle_ns,
 		.pace = PACE_CLOSED,
@@ -126,7 +130,7 @@ static bool ask_unmarked(struct stage *s, const struct server *server, struct lo
 	plan.right = s->mark;
 	plan.patience_ns = 5 * NS_PER_S;
 	plan.yield = true;
-	plan.tcp = false;
+	plan.tcp = plan.burst = false;
 	const bool ok = load_run(&plan, r);
 	mix_fini(&mix);
 	return ok && *s->bench->stop == 0;
@@ -321,6 +325,36 @@ static double run_planned_s(const struct bench *b, const struct bench_case *c)
 	return time_s + (c->half ? FIND_RATE_S : 0);
 }
 
+/* The load of hits beside one of misses; what was lost and stalled in it counts. */
+static bool saturated(struct stage *s, struct outcome *o, struct load_plan *plan,
+		      struct run *run)
+{
+	const struct server *server = o->server;
+	struct flood flood;
+	struct counted before;
+	struct counted after;
+	server_part(server, s->bench->sender_cpu);
+	plan->yield = true;
+	if (!flood_start(&flood, s->bench, plan)) {
+		return false;
+	}
+	bool ok = counters_ask(server, &before) && measure(s, o, plan, run) &&
+		  counters_ask(server, &after);
+	ok = flood_end(&flood) && ok;
+	if (ok && run->kept_pace) {
+		found_add(o, FIGURE_LOST, (double)(run->lost + run->failed));
+		found_add(o, FIGURE_STALLS, (double)(after.stalls_own - before.stalls_own));
+		say_progress(&s->bench->progress,
+			     "%s: %.0f misses a second were answered meanwhile; %llu turns of "
+			     "over 2 ms, %llu without a wait for the processor",
+			     s->bench_case->name,
+			     (double)(after.resolved - before.resolved) / run->seconds,
+			     (unsigned long long)(after.stalls - before.stalls),
+			     (unsigned long long)(after.stalls_own - before.stalls_own));
+	}
+	return ok;
+}
+
 static bool timed_run(struct stage *s, struct outcome *o, unsigned number)
 {
 	const struct bench_case *c = s->bench_case;
@@ -351,7 +385,12 @@ static bool timed_run(struct stage *s, struct outcome *o, unsigned number)
 	} else {
 		ok = !c->half || find_rate(s, o, &plan);
 		plan.time_ns = time_s * NS_PER_S;
-		ok = ok && measure(s, o, &plan, run);
+		if (c->rate > 0) {
+			plan.rate = c->rate;
+			plan.pace = PACE_OPEN;
+		}
+		ok = ok && (c->trial == TRIAL_SATURATED ? saturated(s, o, &plan, run)
+							: measure(s, o, &plan, run));
 	}
 	mix_fini(&mix);
 	s->bench->progress.done_s += run_planned_s(s->bench, c);
@@ -409,16 +448,35 @@ static bool bring_up(struct stage *s, struct outcome *o, struct server *server)
 		     "%s, %s: asking for all %zu names, checking each answer",
 		     s->bench_case->name, server->kind->name, s->catalogue.count);
 	const bool ok = verify(s, o);
-	s->bench->progress.done_s += PLAN_START_S + PLAN_VERIFY_S;
+	s->bench->progress.done_s +=
+		PLAN_START_S + PLAN_VERIFY_S + (double)s->catalogue.count * PLAN_FILL_US / 1e6;
 	return ok;
 }
 
-/* The null server knows UDP only, and nothing that could be missed. */
+static bool barred(const struct bench_case *c, const struct kind *k)
+{
+	bool named = strcmp(k->name, "fairlead") == 0;
+	for (unsigned i = 0; i < case_bars(c) && !named; i++) {
+		const char *who = c->bars[i].against;
+		named = who != NULL && (strcmp(who, k->name) == 0 ||
+					(strcmp(who, BEST_PEER) == 0 && k->validates));
+	}
+	return named;
+}
+
+/* The null server knows UDP only, and nothing that could be missed; what Fairlead counts
+ * of itself nobody else does. */
+bool case_has(const struct bench *b, const struct bench_case *c, const struct kind *k)
+{
+	const bool missed = c->cold || c->mix.hot != 0 || c->mix.nothing_share != 0 ||
+			    c->mix.flood_share != 0;
+	return !(k->padded && (missed || c->tcp)) && (!b->barred || barred(c, k)) &&
+	       (c->trial != TRIAL_SATURATED || strcmp(k->name, "fairlead") == 0);
+}
+
 static bool sits_out(const struct stage *s, const struct server *server)
 {
-	const struct bench_case *c = s->bench_case;
-	return server->kind->padded && (c->cold || c->tcp || c->mix.hot != 0 ||
-					c->mix.nothing_share != 0 || c->mix.flood_share != 0);
+	return !case_has(s->bench, s->bench_case, server->kind);
 }
 
 /* The profile's time is over: what is left is left out, and said to be. */
@@ -430,6 +488,29 @@ static bool too_late(const struct bench *b)
 		say_error("the profile's %u s are over: what is left is left out", b->most_s);
 	}
 	return late;
+}
+
+/* A run of hits after each start with the cache that it has; others keep none. */
+static bool restarts(struct stage *s, struct outcome *o, struct server *server)
+{
+	struct mix mix;
+	bool ok = true;
+	for (unsigned i = 0; ok && i < s->bench->runs && o->standing == STANDING_WELL; i++) {
+		if (strcmp(server->kind->name, "fairlead") != 0 ||
+		    !mix_init(&mix, &s->catalogue, &s->bench_case->mix, NULL)) {
+			break;
+		}
+		struct load_plan plan = plan_for(s, server, &mix);
+		ok = trial_restart(&plan, server, o) && *s->bench->stop == 0;
+		mix_fini(&mix);
+		s->bench->progress.done_s += TRIAL_RESTART_S;
+		say_progress(&s->bench->progress, "%s, start %u of %u with the cache filled",
+			     s->bench_case->name, i + 1, s->bench->runs);
+	}
+	if (!ok) {
+		failing(o, "it could not be started again");
+	}
+	return *s->bench->stop == 0;
 }
 
 static bool run_warm(struct stage *s)
@@ -458,8 +539,17 @@ static bool run_warm(struct stage *s)
 	}
 	for (size_t i = 0; i < out->server_count; i++) {
 		struct outcome *o = &out->server[i];
+		if (sits_out(s, o->server)) {
+			continue;
+		}
 		tree_usage(s->servers[i].pid, &s->servers[i].tree, &o->usage);
+		if (strcmp(o->server->kind->name, "fairlead") == 0) {
+			counters_ask(&s->servers[i], &o->counted);
+		}
 		if (o->standing == STANDING_WELL && !o->server->kind->padded && !verify(s, o)) {
+			return false;
+		}
+		if (s->bench_case->trial == TRIAL_RESTART && !restarts(s, o, &s->servers[i])) {
 			return false;
 		}
 	}
@@ -577,10 +667,21 @@ static bool prepare(struct stage *s)
 
 double case_planned_s(const struct bench *b, const struct bench_case *c)
 {
-	const double servers = (double)b->kind_count;
 	const unsigned starts = c->cold ? b->runs : 1;
+	const size_t names = c->selection.wild + c->selection.most;
 	const double start_s = (double)(PLAN_START_S * starts + PLAN_VERIFY_S);
-	return servers * (b->runs * run_planned_s(b, c) + start_s);
+	const double restart_s = c->trial == TRIAL_RESTART ? TRIAL_RESTART_S * b->runs : 0;
+	double planned_s = 0;
+	for (size_t i = 0; i < b->kind_count; i++) {
+		if (case_has(b, c, b->kinds[i])) {
+			const double fill_s = c->cold || b->kinds[i]->padded
+						      ? 0
+						      : (double)names * PLAN_FILL_US / 1e6;
+			planned_s +=
+				b->runs * run_planned_s(b, c) + start_s + fill_s + restart_s;
+		}
+	}
+	return planned_s;
 }
 
 bool case_run(struct bench *b, const struct bench_case *c, struct server *servers,

@@ -9,6 +9,7 @@
 #include "link/relay.h"
 #include "profile.h"
 #include "say.h"
+#include "servers/counters.h"
 #include "servers/server.h"
 
 /** One run of one server. */
@@ -42,6 +43,12 @@ enum standing {
 	STANDING_ABSENT,  /* could not be started */
 };
 
+/** What trials found, a value each. */
+struct found {
+	double value[RUNS_MAX];
+	size_t count;
+};
+
 /** What one server did in one case. */
 struct outcome {
 	const struct server *server;
@@ -53,6 +60,8 @@ struct outcome {
 	struct run *runs;
 	size_t run_count;
 	struct usage usage; /* after the last run */
+	struct found found[FIGURES];
+	struct counted counted; /* Fairlead's own, after the last run */
 };
 
 struct case_outcome {
@@ -64,6 +73,7 @@ struct case_outcome {
 };
 
 struct bench {
+	bool barred; /* only servers that a case's bars name */
 	struct surroundings around;
 	const struct kind *kinds[SERVERS_MAX];
 	size_t kind_count;
@@ -84,6 +94,8 @@ bool case_run(struct bench *b, const struct bench_case *c, struct server *server
 void case_free(struct case_outcome *out);
 /** How long it is planned to take. */
 double case_planned_s(const struct bench *b, const struct bench_case *c);
+/** Whether a server takes part in a case. */
+bool case_has(const struct bench *b, const struct bench_case *c, const struct kind *k);
 /** A figure of all runs that kept their pace. */
 struct spread outcome_spread(const struct outcome *o, double (*figure)(const struct run *));
 

@@ -198,6 +198,42 @@ static bool read_zone(struct catalogue *c, const char *path, const struct select
 	return ok;
 }
 
+static const char wild_label[] = "*.wild.";
+
+/* What the wildcard gives for a name below it (RFC 4592 3.3.1), so many names. */
+static bool add_wild_names(struct catalogue *c, const char *text, size_t n, uint16_t origin)
+{
+	char made[LINE_MAX_LEN];
+	struct line line = { .type = LDNS_RR_TYPE_A };
+	const char *rest = text + 1; /* of "*.wild.ZONE TTL IN A ADDRESS" */
+	if (sscanf(rest, "%*s %u IN A", &line.ttl_s) != 1) {
+		return false;
+	}
+	for (size_t i = 0; i < n; i++) {
+		snprintf(made, sizeof(made), "w%07zu%.512s", i, rest);
+		if (!add_line(c, made, &line, origin, c->count)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool read_wildcard(struct catalogue *c, const char *path, size_t n, uint16_t origin)
+{
+	FILE *in = fopen(path, "re");
+	char text[LINE_MAX_LEN];
+	bool ok = in != NULL;
+	while (ok && fgets(text, sizeof(text), in) != NULL) {
+		if (strncmp(text, wild_label, sizeof(wild_label) - 1) == 0) {
+			ok = add_wild_names(c, text, n, origin);
+		}
+	}
+	if (in != NULL) {
+		fclose(in);
+	}
+	return ok;
+}
+
 static bool wanted_algorithm(const struct selection *s, int algorithm)
 {
 	if (s->algorithm == ALGORITHM_ANY) {
@@ -243,22 +279,44 @@ static bool add_origin(struct catalogue *c, const json_t *zone)
 	return true;
 }
 
+/* The manifest's names end in a dot, the files' in ".zone". */
+static bool zone_path(const char *dir, const json_t *zone, char out[static PATH_MAX])
+{
+	const int n = snprintf(out, PATH_MAX, "%s/zones/%szone", dir, text_of(zone, "zone"));
+	return n > 0 && n < PATH_MAX;
+}
+
+static size_t wanted_zones(const json_t *zones, const struct selection *s)
+{
+	size_t i;
+	size_t n = 0;
+	const json_t *zone;
+	json_array_foreach(zones, i, zone)
+	{
+		n += wanted_zone(zone, s) ? 1 : 0;
+	}
+	return n;
+}
+
 static bool read_zones(struct catalogue *c, const char *dir, const json_t *zones,
 		       const struct selection *s)
 {
 	size_t i;
 	const json_t *zone;
 	char path[PATH_MAX];
+	const size_t wanted = wanted_zones(zones, s);
+	const size_t each = wanted > 0 ? (s->wild + wanted - 1) / wanted : 0;
 	json_array_foreach(zones, i, zone)
 	{
 		if (!wanted_zone(zone, s)) {
 			continue;
 		}
-		/* the manifest's names end in a dot, the files' in ".zone" */
-		const int n = snprintf(path, sizeof(path), "%s/zones/%szone", dir,
-				       text_of(zone, "zone"));
-		if (n < 0 || (size_t)n >= sizeof(path) || !add_origin(c, zone) ||
-		    !read_zone(c, path, s, (uint16_t)(c->origin_count - 1))) {
+		if (!zone_path(dir, zone, path) || !add_origin(c, zone)) {
+			return false;
+		}
+		const uint16_t origin = (uint16_t)(c->origin_count - 1);
+		if (s->wild != 0 ? !read_wildcard(c, path, each, origin)
+				 : !read_zone(c, path, s, origin)) {
 			return false;
 		}
 	}
@@ -284,20 +342,65 @@ static void shuffle_and_cut(struct catalogue *c, const struct selection *s)
 		c->entries[i - 1] = c->entries[j];
 		c->entries[j] = kept;
 	}
-	if (s->most != 0 && c->count > s->most) {
-		c->count = s->most;
+	const size_t most = s->wild != 0 ? s->wild : s->most;
+	if (most != 0 && c->count > most) {
+		c->count = most;
 	}
 }
 
-bool catalogue_load(const char *dir, const struct selection *s, struct catalogue *out)
+static json_t *read_manifest(const char *dir)
 {
 	char path[PATH_MAX];
 	json_error_t error;
-	struct catalogue c = { 0 };
 	snprintf(path, sizeof(path), "%s/manifest.json", dir);
 	json_t *manifest = json_load_file(path, 0, &error);
 	if (manifest == NULL) {
 		say_error("cannot read %s: %s", path, error.text);
+	}
+	return manifest;
+}
+
+static bool plant_one(const char *path, const char *zone, size_t i)
+{
+	FILE *file = fopen(path, "r+e");
+	char text[LINE_MAX_LEN];
+	while (file != NULL && fgets(text, sizeof(text), file) != NULL) {
+		if (strncmp(text, wild_label, sizeof(wild_label) - 1) == 0) {
+			return fclose(file) == 0;
+		}
+	}
+	if (file == NULL || fseek(file, 0, SEEK_END) != 0) {
+		say_error("cannot write the zone file %s: %s", path, strerror(errno));
+		return false;
+	}
+	fprintf(file, "%s%s 86400 IN A 198.19.255.%zu\n", wild_label, zone, i % 255);
+	return fclose(file) == 0;
+}
+
+bool catalogue_plant(const char *dir)
+{
+	static const struct selection unsigned_zones = { .wild = 1 };
+	size_t i;
+	const json_t *zone;
+	char path[PATH_MAX];
+	json_t *manifest = read_manifest(dir);
+	bool ok = manifest != NULL;
+	json_array_foreach(json_object_get(manifest, "zones"), i, zone)
+	{
+		if (ok && wanted_zone(zone, &unsigned_zones)) {
+			ok = zone_path(dir, zone, path) &&
+			     plant_one(path, text_of(zone, "zone"), i);
+		}
+	}
+	json_decref(manifest);
+	return ok;
+}
+
+bool catalogue_load(const char *dir, const struct selection *s, struct catalogue *out)
+{
+	struct catalogue c = { 0 };
+	json_t *manifest = read_manifest(dir);
+	if (manifest == NULL) {
 		return false;
 	}
 	const bool ok = read_zones(&c, dir, json_object_get(manifest, "zones"), s);

@@ -27,7 +27,9 @@ struct selection {
 	int algorithm;      /* of the zone: a number, 0 unsigned, or ALGORITHM_... */
 	bool aaaa;          /* AAAA beside A */
 	uint32_t ttl_min_s; /* shorter-lived data would expire within a run */
-	size_t most;        /* questions; chosen evenly by seed where there are more */
+	size_t wild; /* not 0: so many names below wildcards, and no others; 0: the zones' own
+		      */
+	size_t most; /* questions; chosen evenly by seed where there are more */
 	uint64_t seed;
 };
 
@@ -67,6 +69,10 @@ struct catalogue {
 /** Read DIR/manifest.json and the zone files it names. False after a report; an
  * empty catalogue is a failure too. */
 bool catalogue_load(const char *dir, const struct selection *s, struct catalogue *out);
+/** Put a wildcard below each unsigned zone of a world that does not run, if it has none.
+ * Its names ("w0000000.wild.ZONE") are as many as one likes, and for a resolver like any
+ * other (RFC 4592). False after a report. */
+bool catalogue_plant(const char *dir);
 /** Add a question whose answer is not known. False after a report. */
 bool catalogue_add_unknown(struct catalogue *c, const uint8_t *name, size_t len, uint16_t type);
 void catalogue_free(struct catalogue *c);

@@ -33,6 +33,7 @@ struct load_plan {
 	struct mix *mix;
 	struct sockaddr_in server;
 	bool tcp;
+	bool burst;       /* UDP: in trains (burst.h) */
 	unsigned churn;   /* TCP: a connection ends after so many answers; 0: never */
 	uint64_t idle_ns; /* TCP: between a connection's end and the next in its place */
 	enum pace pace;

@@ -1,5 +1,6 @@
 #include "load/udp.h"
 
+#include "load/burst.h"
 #include "load/tally.h"
 #include "say.h"
 
@@ -50,6 +51,7 @@ struct udp {
 	uint64_t scheduled; /* questions sent by it */
 	uint64_t swept_ns;
 	int poll_fd;
+	struct burst *burst; /* questions leave in trains; or NULL */
 	/* one batch */
 	struct mmsghdr head[BATCH];
 	struct iovec iov[BATCH];
@@ -76,6 +78,9 @@ static bool open_port(struct udp *u, struct port *port, unsigned i)
 	}
 	if (setsockopt(port->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0) {
 		setsockopt(port->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	}
+	if (u->burst != NULL) {
+		burst_open(port->fd);
 	}
 	port->free_slot = calloc(u->slots, sizeof(*port->free_slot));
 	port->flight = calloc(u->slots, sizeof(*port->flight));
@@ -153,6 +158,10 @@ static void send_batch(struct udp *u, struct port *port, unsigned n, uint64_t no
 {
 	const unsigned count = fill(u, port, n, now);
 	unsigned done = 0;
+	if (u->burst != NULL) {
+		burst_send(u->burst, port->fd, u->iov, count);
+		return;
+	}
 	for (unsigned tries = 0; done < count && tries < BATCH; tries++) {
 		const int sent = sendmmsg(port->fd, u->head + done, count - done, 0);
 		done += sent > 0 ? (unsigned)sent : 0;
@@ -176,8 +185,25 @@ static void take_answer(struct udp *u, struct port *port, const uint8_t *message
 	free_slot(u, port, slot);
 }
 
+/* One of the answers that came merged. */
+struct merged {
+	struct udp *u;
+	struct port *port;
+	uint64_t now;
+};
+
+static void take_merged(void *context, const uint8_t *message, size_t len)
+{
+	const struct merged *m = context;
+	take_answer(m->u, m->port, message, len, m->now);
+}
+
 static unsigned receive(struct udp *u, struct port *port)
 {
+	if (u->burst != NULL) {
+		struct merged m = { u, port, now_ns() };
+		return burst_receive(u->burst, port->fd, take_merged, &m);
+	}
 	for (unsigned i = 0; i < BATCH; i++) {
 		u->iov[i] = (struct iovec){ u->answer[i], ANSWER_MAX };
 		u->head[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &u->iov[i],
@@ -386,6 +412,8 @@ bool udp_run(const struct load_plan *p, struct load_result *out)
 		u->ports = ports;
 		u->slots = p->sockets > MANY_PORTS ? SLOTS_OF_MANY : SLOTS_MOST;
 		u->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+		u->burst = p->burst ? burst_new() : NULL;
+		ok = !p->burst || u->burst != NULL;
 		for (unsigned i = 0; ok && i < p->sockets; i++) {
 			ok = open_port(u, &ports[i], i);
 		}
@@ -394,6 +422,7 @@ bool udp_run(const struct load_plan *p, struct load_result *out)
 			drive(u);
 		}
 		close(u->poll_fd);
+		burst_free(u->burst);
 	}
 	close_ports(ports, p->sockets);
 	free(u);

@@ -123,11 +123,12 @@ static json_t *case_json(const struct case_outcome *c)
 	for (size_t i = 0; i < c->server_count; i++) {
 		json_array_append_new(servers, outcome_json(c, &c->server[i]));
 	}
-	return json_pack("{s:s, s:s, s:b, s:I, s:s, s:i, s:i, s:b, s:b, s:o}", "name", b->name,
-			 "text", b->text, "complete", (int)c->complete, "questions",
+	return json_pack("{s:s, s:s, s:b, s:I, s:s, s:i, s:i, s:b, s:b, s:o, s:o}", "name",
+			 b->name, "text", b->text, "complete", (int)c->complete, "questions",
 			 (json_int_t)c->questions, "transport", b->tcp ? "tcp" : "udp",
 			 "outstanding", (int)b->outstanding, "sockets", (int)b->sockets, "cold",
-			 (int)b->cold, "half_rate", (int)b->half, "servers", servers);
+			 (int)b->cold, "half_rate", (int)b->half, "servers", servers, "bars",
+			 bars_json(c));
 }
 
 static void model_name(char *out, size_t size)

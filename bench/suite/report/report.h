@@ -49,6 +49,21 @@ double size_model_us(double hit_us, double miss_us, double hit_share);
 /** Whether it is a report of this format, told before a long run; false after a report. */
 bool report_readable(const char *path);
 
+/** A bar, what stands against it, and whether it is met. */
+struct barred {
+	bool known;   /* there are figures */
+	double value; /* a multiple of the other's, or the figure itself */
+	double least; /* of the runs, pair by pair */
+	double most;
+	bool met;
+};
+
+struct barred bar_judge(const struct case_outcome *c, const struct bar *bar);
+/** The bars that cases have, beside the figures; nothing where there are none. */
+void report_bars(const struct report *r, FILE *out);
+/** The same of one case; the caller's to free. */
+json_t *bars_json(const struct case_outcome *c);
+
 /** The terminal's table. */
 void report_table(const struct report *r, FILE *out);
 /** All of it; the caller's to free with json_decref(). NULL: out of memory. */

@@ -139,7 +139,7 @@ static void print_case(FILE *out, const struct case_outcome *c)
 			print_figures(out, c, o);
 			print_notes(out, o,
 				    c->bench_case->half || c->bench_case->ramp ||
-					    c->bench_case->cold);
+					    c->bench_case->cold || c->bench_case->rate > 0);
 		} else if (o->standing != STANDING_WELL || o->run_count > 0) {
 			print_standing(out, o);
 		}

@@ -28,7 +28,7 @@ static const char fairlead_config[] =
 	"limits: {resolver: 2048, zone: 2048, client: 2048}\n"
 	"http: {listen: []}\n"
 	"control: {socket: \"@DIR@/control\"}\n"
-	"log: {level: warning}\n";
+	"log: {level: notice}\n"; /* SIGUSR1 makes it write its counters */
 
 static const char unbound_config[] = "server:\n"
 				     "  directory: \"@DIR@\"\n"

@@ -3,6 +3,7 @@
 #include "say.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -425,6 +426,92 @@ void server_stop(struct server *s)
 	}
 	if (s->behind != NULL) {
 		server_stop(s->behind);
+	}
+}
+
+/* Asked each millisecond; who is not there yet refuses. */
+static bool asked_until(const struct server *s, const uint8_t *question, size_t len,
+			uint64_t end)
+{
+	uint8_t answer[4096];
+	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool found = false;
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&s->at, sizeof(s->at)) != 0) {
+		end = 0;
+	}
+	while (!found && now_ns() < end) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		(void)!send(fd, question, len, 0);
+		const uint64_t next = now_ns() + 1000000;
+		while (!found && now_ns() < next) {
+			const bool came = poll(&p, 1, 1) == 1;
+			const ssize_t n = came ? recv(fd, answer, sizeof(answer), 0) : -1;
+			found = n >= 12 && memcmp(answer, question, 2) == 0 &&
+				(answer[3] & 0x0f) == 0 && (answer[6] | answer[7]) != 0;
+		}
+	}
+	if (fd >= 0) {
+		close(fd);
+	}
+	return found;
+}
+
+bool server_restart(struct server *s, const uint8_t *question, size_t len, double *first_ms)
+{
+	server_stop(s);
+	const uint64_t begin = now_ns();
+	if (!spawn(s) || !asked_until(s, question, len, begin + START_WAIT_MS * 1000000ULL)) {
+		say_error("%s does not answer when it is started again", s->kind->name);
+		server_stop(s);
+		return false;
+	}
+	*first_ms = (double)(now_ns() - begin) / 1e6;
+	return tree_take(s->pid, &s->tree);
+}
+
+static bool is_front(pid_t pid)
+{
+	char path[64];
+	char name[32] = "";
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	FILE *in = fopen(path, "re");
+	const bool read = in != NULL && fgets(name, sizeof(name), in) != NULL;
+	if (in != NULL) {
+		fclose(in);
+	}
+	return read && strncmp(name, "front ", 6) == 0;
+}
+
+static void move_threads(pid_t pid, unsigned cpu)
+{
+	char path[64];
+	cpu_set_t cpus;
+	const struct dirent *entry;
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	DIR *dir = opendir(path);
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		const pid_t thread = (pid_t)strtol(entry->d_name, NULL, 10);
+		if (thread > 0) {
+			sched_setaffinity(thread, sizeof(cpus), &cpus);
+			setpriority(PRIO_PROCESS, (id_t)thread, 0);
+		}
+	}
+	if (dir != NULL) {
+		closedir(dir);
+	}
+}
+
+void server_part(const struct server *s, unsigned cpu)
+{
+	struct tree tree = { .count = 0 };
+	if (s->pid > 0 && tree_take(s->pid, &tree)) {
+		for (size_t i = 0; i < tree.count; i++) {
+			if (!is_front(tree.pid[i])) {
+				move_threads(tree.pid[i], cpu);
+			}
+		}
 	}
 }
 

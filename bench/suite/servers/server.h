@@ -75,6 +75,12 @@ bool server_init(struct server *s, const struct kind *k, const struct surroundin
 /** Start it with nothing cached, and wait until it answers. False after a report. */
 bool server_start(struct server *s);
 void server_stop(struct server *s);
+/** Stop it and start it again with what it has stored; @p first_ms: from then until
+ * @p question, of @p len octets, is answered with NOERROR. False after a report. */
+bool server_restart(struct server *s, const uint8_t *question, size_t len, double *first_ms);
+/** Leave it its core for what is called "front N" alone; its other processes go to @p cpu,
+ * where they come last. */
+void server_part(const struct server *s, unsigned cpu);
 void server_fini(struct server *s);
 
 /** With all that it holds; one that is not there is fine. */
