@@ -33,7 +33,8 @@ static const char secure_zone[] =
 	"h002.z000.alpha.\t86400\tIN\tA\t198.19.0.4\n"
 	"h002.z000.alpha.\t86400\tIN\tRRSIG\tA" SIG;
 
-static const char insecure_zone[] = "h000.z001.beta.\t3600\tIN\tA\t198.19.1.1\n";
+static const char insecure_zone[] = "h000.z001.beta.\t3600\tIN\tA\t198.19.1.1\n"
+				    "ns1.z001.beta.\t3600\tIN\tA\t198.18.2.2\n";
 
 static void write_file(const char *dir, const char *name, const char *text)
 {
@@ -62,6 +63,8 @@ void world_load(const struct selection *s, struct catalogue *out)
 	write_file(dir, "manifest.json", manifest);
 	write_file(zones, "z000.alpha.zone", secure_zone);
 	write_file(zones, "z001.beta.zone", insecure_zone);
+	/* twice: what is there stays as it is */
+	cr_assert(s->wild == 0 || (catalogue_plant(dir) && catalogue_plant(dir)));
 	const bool ok = catalogue_load(dir, s, out);
 	remove_file(zones, "z000.alpha.zone");
 	remove_file(zones, "z001.beta.zone");
