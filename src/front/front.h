@@ -144,7 +144,8 @@ struct turn {
 	uint64_t polled_ms; /* libuv's clock when the last poll returned */
 	/* what the scheduler made us wait for a processor, and when we looked last */
 	uint64_t waited_ns, looked_ns;
-	int schedstat; /* where that is read; -1 where the kernel does not say */
+	uint64_t waited_before_ns; /* since the look before, when this turn's work began */
+	int schedstat;             /* where that is read; -1 where the kernel does not say */
 };
 
 struct front {

@@ -39,26 +39,32 @@ void fl__turn_work(struct front *f, uint64_t now_ns)
 	}
 	t->begin_ns = now_ns;
 	if (now_ns - t->looked_ns >= LOOK_EVERY_NS) {
-		t->waited_ns = read_waited(t);
+		const uint64_t waited = read_waited(t);
+		t->waited_before_ns = waited > t->waited_ns ? waited - t->waited_ns : 0;
+		t->waited_ns = waited;
 		t->looked_ns = now_ns;
 	}
 }
 
-/* What was waited since the last look, less what may have been waited before this turn. */
-static uint64_t waited_in(struct turn *t, uint64_t begin_ns, uint64_t end_ns)
+/* What was waited since the last look, less what may have been waited before this turn. Of a
+ * turn whose beginning only libuv's clock knows, that cannot be told: all of it is excused. */
+static uint64_t waited_in(struct turn *t, uint64_t begin_ns, uint64_t end_ns, bool exact)
 {
 	const uint64_t waited = read_waited(t);
 	const uint64_t since = waited > t->waited_ns ? waited - t->waited_ns : 0;
 	const uint64_t before = begin_ns > t->looked_ns ? begin_ns - t->looked_ns : 0;
 	t->waited_ns = waited;
 	t->looked_ns = end_ns;
+	if (!exact) {
+		return since + t->waited_before_ns;
+	}
 	return since > before ? since - before : 0;
 }
 
-static void count_stall(struct front *f, uint64_t end_ns, uint64_t took_ns)
+static void count_stall(struct front *f, uint64_t end_ns, uint64_t took_ns, bool exact)
 {
 	struct fl_counters *c = f->self.counters;
-	const uint64_t waited = waited_in(&f->turn, end_ns - took_ns, end_ns);
+	const uint64_t waited = waited_in(&f->turn, end_ns - took_ns, end_ns, exact);
 	const uint64_t own = took_ns > waited ? took_ns - waited : 0;
 	FL_COUNT_ADD(c, loop_stalls, 1);
 	FL_COUNT_ADD(c, loop_stalls_own, own > STALL_NS);
@@ -75,12 +81,14 @@ void fl__turn_end(struct front *f, uint64_t now_ns)
 	const uint64_t ms = uv_now(f->self.loop) - t->polled_ms;
 	const uint64_t at_least = ms > 1 ? (ms - 1) * FL_MS_NS : 0;
 	uint64_t took = t->begin_ns != 0 ? now_ns - t->begin_ns : 0;
-	took = took > at_least ? took : at_least;
+	const bool exact = took >= at_least;
+	took = exact ? took : at_least;
 	fl_histogram_add(&f->self.counters->loop_turn, took);
 	if (took > STALL_NS) {
-		count_stall(f, now_ns, took);
+		count_stall(f, now_ns, took, exact);
 	}
 	t->begin_ns = 0;
+	t->waited_before_ns = 0;
 }
 
 static void on_check(uv_check_t *h)

@@ -93,6 +93,21 @@ Test(turn, is_at_least_what_libuv_s_clock_says)
 	close_all(&t);
 }
 
+Test(turn, that_waited_before_its_work_began_is_no_stall_of_its_own)
+{
+	struct toy t;
+	toy_open(&t, CONFIG);
+	waited(&t, 1000);
+	toy_turn(&t, BEGIN, 1000);
+	waited(&t, 7001000); /* after the poll and before the work */
+	t.f->turn.polled_ms = uv_now(&t.loop) - 7;
+	fl__turn_work(t.f, BEGIN + 900000000);
+	fl__turn_end(t.f, BEGIN + 900010000);
+	cr_expect_eq(t.counters.loop_stalls, 1);
+	cr_expect_eq(t.counters.loop_stalls_own, 0);
+	close_all(&t);
+}
+
 static void stay(uv_timer_t *timer)
 {
 	const struct timespec pause = { .tv_nsec = 5000000 };
