@@ -344,13 +344,16 @@ static bool saturated(struct stage *s, struct outcome *o, struct load_plan *plan
 	if (ok && run->kept_pace) {
 		found_add(o, FIGURE_LOST, (double)(run->lost + run->failed));
 		found_add(o, FIGURE_STALLS, (double)(after.stalls_own - before.stalls_own));
-		say_progress(&s->bench->progress,
-			     "%s: %.0f misses a second were answered meanwhile; %llu turns of "
-			     "over 2 ms, %llu without a wait for the processor",
-			     s->bench_case->name,
-			     (double)(after.resolved - before.resolved) / run->seconds,
-			     (unsigned long long)(after.stalls - before.stalls),
-			     (unsigned long long)(after.stalls_own - before.stalls_own));
+		say_progress(
+			&s->bench->progress,
+			"%s: %.0f misses a second were answered meanwhile; %llu turns of "
+			"over 2 ms, %llu without a wait for the processor; the longest since "
+			"the start %.2f ms",
+			s->bench_case->name,
+			(double)(after.resolved - before.resolved) / run->seconds,
+			(unsigned long long)(after.stalls - before.stalls),
+			(unsigned long long)(after.stalls_own - before.stalls_own),
+			(double)after.own_max_ns / 1e6);
 	}
 	return ok;
 }
@@ -448,8 +451,8 @@ static bool bring_up(struct stage *s, struct outcome *o, struct server *server)
 		     "%s, %s: asking for all %zu names, checking each answer",
 		     s->bench_case->name, server->kind->name, s->catalogue.count);
 	const bool ok = verify(s, o);
-	s->bench->progress.done_s +=
-		PLAN_START_S + PLAN_VERIFY_S + (double)s->catalogue.count * PLAN_FILL_US / 1e6;
+	s->bench->progress.done_s += PLAN_START_S + PLAN_VERIFY_S +
+				     (double)s->catalogue.count * (double)PLAN_FILL_US / 1e6;
 	return ok;
 }
 
@@ -503,7 +506,7 @@ static bool restarts(struct stage *s, struct outcome *o, struct server *server)
 		struct load_plan plan = plan_for(s, server, &mix);
 		ok = trial_restart(&plan, server, o) && *s->bench->stop == 0;
 		mix_fini(&mix);
-		s->bench->progress.done_s += TRIAL_RESTART_S;
+		s->bench->progress.done_s += (double)TRIAL_RESTART_S;
 		say_progress(&s->bench->progress, "%s, start %u of %u with the cache filled",
 			     s->bench_case->name, i + 1, s->bench->runs);
 	}
@@ -670,13 +673,15 @@ double case_planned_s(const struct bench *b, const struct bench_case *c)
 	const unsigned starts = c->cold ? b->runs : 1;
 	const size_t names = c->selection.wild + c->selection.most;
 	const double start_s = (double)(PLAN_START_S * starts + PLAN_VERIFY_S);
-	const double restart_s = c->trial == TRIAL_RESTART ? TRIAL_RESTART_S * b->runs : 0;
+	const double restart_s =
+		c->trial == TRIAL_RESTART ? (double)(TRIAL_RESTART_S * b->runs) : 0;
 	double planned_s = 0;
 	for (size_t i = 0; i < b->kind_count; i++) {
 		if (case_has(b, c, b->kinds[i])) {
-			const double fill_s = c->cold || b->kinds[i]->padded
-						      ? 0
-						      : (double)names * PLAN_FILL_US / 1e6;
+			const double fill_s =
+				c->cold || b->kinds[i]->padded
+					? 0
+					: (double)names * (double)PLAN_FILL_US / 1e6;
 			planned_s +=
 				b->runs * run_planned_s(b, c) + start_s + fill_s + restart_s;
 		}

@@ -59,13 +59,14 @@ bool trial_restart(struct load_plan *plan, struct server *s, struct outcome *o)
 	plan->context = &w;
 	ok = ok && load_run(plan, r) && w.ok;
 	free(r);
-	const uint64_t asked = w.end.questions - w.begin.questions;
-	if (!ok || asked == 0) {
+	const uint64_t hits = w.end.cached - w.begin.cached;
+	const uint64_t misses =
+		w.end.resolved - w.begin.resolved + w.end.failed - w.begin.failed;
+	if (!ok || hits + misses == 0) {
 		return false;
 	}
 	found_add(o, FIGURE_FIRST_ANSWER_MS, first_ms);
-	found_add(o, FIGURE_HIT_PERCENT,
-		  100.0 * (double)(w.end.cached - w.begin.cached) / (double)asked);
+	found_add(o, FIGURE_HIT_PERCENT, 100.0 * (double)hits / (double)(hits + misses));
 	return true;
 }
 

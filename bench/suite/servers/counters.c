@@ -20,14 +20,15 @@ void counters_line(const char *line, struct counted *c)
 		const char *name;
 		size_t at;
 	} known[] = {
-		{ "questions_udp", offsetof(struct counted, questions) },
 		{ "answers_cached", offsetof(struct counted, cached) },
 		{ "answers_resolved", offsetof(struct counted, resolved) },
+		{ "answers_failed", offsetof(struct counted, failed) },
 		{ "loop_stalls", offsetof(struct counted, stalls) },
 		{ "loop_stalls_own", offsetof(struct counted, stalls_own) },
 		{ "cache_entries", offsetof(struct counted, entries) },
 		{ "cache_bytes", offsetof(struct counted, octets) },
 		{ "evicted", offsetof(struct counted, evicted) },
+		{ "loop_own_max_ns", offsetof(struct counted, own_max_ns) }, /* of one front */
 	};
 	char name[32];
 	uint64_t value;
