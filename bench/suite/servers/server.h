@@ -72,7 +72,8 @@ const struct kind *kind_read(const char *path);
  * apart. */
 bool server_init(struct server *s, const struct kind *k, const struct surroundings *a,
 		 unsigned slot);
-/** Start it with nothing cached, and wait until it answers. False after a report. */
+/** Start it with nothing cached, and wait until it answers and then rests, 3 s at most.
+ * False after a report. */
 bool server_start(struct server *s);
 void server_stop(struct server *s);
 /** Stop it and start it again with what it has stored; @p first_ms: from then until
