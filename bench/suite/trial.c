@@ -47,7 +47,7 @@ bool trial_restart(struct load_plan *plan, struct server *s, struct outcome *o)
 {
 	uint8_t question[QUERY_MAX];
 	struct pick pick;
-	double first_ms;
+	double first_ms = 0;
 	struct load_result *r = malloc(sizeof(*r));
 	struct window w = { .server = s };
 	bool ok = r != NULL && mix_next(plan->mix, &pick) &&
