@@ -110,11 +110,16 @@ wants_build() {
 	esac
 }
 
+# is_patient TEST: it says that it waits most of its time, and that others may work meanwhile
+is_patient() {
+	[ "$(script_head "tests/system/$1" lane main)" = waits ]
+}
+
 plan_system() {
 	local file preset
 	scripts=()
 	for file in tests/system/*.sh tests/system/*.py; do
-		[ -x "$file" ] || continue
+		[ -x "$file" ] || { [ -z "$only" ] && die "$file is not executable: it would not run"; continue; }
 		selected "system/${file##*/}" || continue
 		scripts+=("${file##*/}")
 		for preset in "$@"; do
@@ -164,6 +169,43 @@ show_failure() {
 		head -n 20 | sed 's/^/    /'
 	echo "    ... the end of ${FAIRLEAD_LOGS_SHOWN:-$logs}/${log##*/}:"
 	tail -n "$tail_lines" "$log" | sed 's/^/    | /'
+}
+
+# --- the second lane: tests that mostly wait, on a miniature Internet of their own ---
+
+waits_begin() {
+	local preset test
+	local -a here=()
+	for preset in "$@"; do
+		for test in ${scripts[@]+"${scripts[@]}"}; do
+			wants_build "$test" "$preset" && is_patient "$test" && here+=("$test@$preset")
+		done
+	done
+	lane=''
+	[ ${#here[@]} -gt 0 ] || return 0
+	(
+		export FAIRLEAD_LAB=$scratch/lab-waits
+		passed=0 failed=0 skipped=0
+		for test in "${here[@]}"; do
+			step "system/$test" run_system "${test%@*}" "${test##*@}"
+		done
+		"$build/dev/bin/fairlead-inet" --dir "$FAIRLEAD_LAB" stop >/dev/null 2>&1
+		echo "$passed $failed $skipped" >"$scratch/lane.counts"
+	) >"$scratch/lane.out" 2>&1 &
+	lane=$!
+	for test in "${here[@]}"; do
+		drop_planned "system/$test"
+	done
+}
+
+# Its lines, and what it counted; a lane that was cut off has failed.
+waits_end() {
+	local more=0 worse=1 aside=0
+	[ -n "$lane" ] || return 0
+	wait "$lane"
+	cat "$scratch/lane.out"
+	[ ! -s "$scratch/lane.counts" ] || read -r more worse aside <"$scratch/lane.counts"
+	passed=$((passed + more)) failed=$((failed + worse)) skipped=$((skipped + aside))
 }
 
 # Times of steps that this run did not have are kept for one that will.

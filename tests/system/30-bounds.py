@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # builds: dev
+# lane: waits
 # timeout: 120
 """What one client, one zone, or dead servers may take of the house, at the edge.
 
