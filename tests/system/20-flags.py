@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # builds: dev asan
+# lane: waits
 # timeout: 150
 """The flag matrix: RD, AD, CD, DO and EDNS in all combinations, on a miss and on a hit.
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # builds: dev asan
+# lane: waits
 # timeout: 150
 """What goes over the wire: every octet that a client sends, sensible or not.
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # builds: dev asan
+# lane: waits
 # timeout: 120
 """DNS over TCP: what UDP could not hold, pipelined, overtaking, in pieces, and broken.
 

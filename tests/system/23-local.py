@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # builds: dev
+# lane: waits
 # timeout: 60
 """Names and questions that are answered here, and never asked of anybody else.
 

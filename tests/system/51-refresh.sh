@@ -1,4 +1,5 @@
 #!/bin/sh
+# lane: waits
 # A popular name is asked again when it expires, without a client's question; another is not.
 # timeout: 60
 . "$(dirname "$0")/../support/lab.sh"

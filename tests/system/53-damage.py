@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # builds: dev
+# lane: waits
 # timeout: 90
 """One damage after another is mended, and a role that was taken over cannot throw the cache away.
 
