@@ -21,6 +21,7 @@ enum {
 	FL_KEEPER_REFRESH_TTL_MIN_S = 5, /* shorter ones would be asked for all the time */
 	FL_KEEPER_REFRESH_HITS =
 		3, /* by the sketch: the question that stored it, and two more */
+	FL_KEEPER_READERS_MS = 200,      /* between looks for readers that have died */
 	FL_KEEPER_REFRESH_BURST = 200,   /* a second; the first work to be dropped under load */
 	FL_KEEPER_FAILURE_MEMORY_S = 600 /* a failure after that is the first again */
 };
@@ -33,7 +34,7 @@ struct keeper {
 	struct fl_sketch sketch[FL_KEEPER_FRONTS];
 	unsigned n_sketches;
 	struct fl_acceptor *resolvers; /* what each may store is its index's shard */
-	uv_timer_t commit, second;
+	uv_timer_t commit, second, readers;
 	uint64_t changed[FL_KEEPER_COMMIT_RECORDS]; /* key hashes put and not yet committed */
 	unsigned n_changed;
 	struct fl_refresh refresh;
