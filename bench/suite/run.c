@@ -320,7 +320,8 @@ static double run_planned_s(const struct bench *b, const struct bench_case *c)
 {
 	const double time_s = b->time_s != 0 ? b->time_s : c->time_s;
 	if (c->ramp) {
-		return FIND_RATE_S + RAMP_STEPS * (RAMP_STEP_MS + 300) / 1000.0;
+		const int ms = FIND_RATE_S * 1000 + RAMP_STEPS * (RAMP_STEP_MS + 300);
+		return ms / 1000.0;
 	}
 	return time_s + (c->half ? FIND_RATE_S : 0);
 }
