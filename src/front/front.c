@@ -165,17 +165,8 @@ static void forget_generation(struct front *f)
 
 void fl__front_cache_bad(struct front *f, enum fl_err err, const char *text)
 {
-	struct fl_frame bad = fl_frame_init(FL_FRAME_CONTROL);
-	bad.h.flags = FL_CONTROL_CACHE_BAD;
-	bad.h.index = (uint16_t)err;
-	bad.h.generation = f->generation;
-	bad.h.text_len = (uint8_t)strlen(text);
-	bad.text = text;
 	forget_generation(f);
-	if (fl_channel_send(f->self.control, &bad) != FL_OK) {
-		fl_log(FL_LOG_ERROR, "cannot reach the supervisor; ending");
-		fl_role_end(&f->self, FL_EXIT_RUNTIME);
-	}
+	fl_role_say(&f->self, FL_CONTROL_CACHE_BAD, err, text);
 }
 
 /* A damaged file is the supervisor's to replace; of one that is not there yet we are told when
@@ -209,7 +200,7 @@ void fl__front_reopen(struct front *f)
 	}
 }
 
-static void take_cache(struct front *f, const struct fl_frame *fr, int *fds, unsigned n_fds)
+static void take_cache(struct front *f, int *fds, unsigned n_fds)
 {
 	if (n_fds != 1) {
 		return;
@@ -218,7 +209,6 @@ static void take_cache(struct front *f, const struct fl_frame *fr, int *fds, uns
 	 * announce. Its successor has us told of the cache anew. */
 	f->opened++;
 	forget_generation(f);
-	f->generation = fr->h.generation;
 	f->generation_fd = fds[0];
 	fds[0] = -1;
 	open_cache(f);
@@ -307,7 +297,7 @@ static void told(void *arg, const struct fl_frame *fr, int *fds, unsigned n_fds)
 		}
 		break;
 	case FL_CONTROL_CACHE:
-		take_cache(f, fr, fds, n_fds);
+		take_cache(f, fds, n_fds);
 		break;
 	case FL_CONTROL_SKETCH:
 		take_sketch(f, fds, n_fds);
@@ -388,8 +378,6 @@ static enum fl_err make(struct front *f)
 	if (w->resolvers == 0 || w->resolvers > FL_FRONT_RESOLVERS_MAX) {
 		return FL_EINVALID;
 	}
-	/* of a front that was killed in the middle of a batch */
-	__atomic_store_n(&f->self.counters->reading_since, 0, __ATOMIC_RELAXED);
 	fl__turn_init(f);
 	fl__upstream_init(f);
 	enum fl_err err = fl_access_new(&c->access_allow, &c->access_deny, &f->access);

@@ -152,7 +152,6 @@ struct front {
 	struct fl_role_self self;
 	struct fl_cache *cache;  /* NULL: everything is a miss */
 	int generation_fd;       /* its folder, kept to open it again; -1 none, or given up */
-	uint32_t generation;     /* the number of that folder */
 	uint64_t reopen_ns;      /* when that is tried, 0: not */
 	uint32_t opened;         /* how often: with that, ready answers are void */
 	uint64_t unreadable_ns;  /* since when no transaction could be begun, 0: it can */

@@ -96,7 +96,8 @@ static enum fl_err connect_to(struct upstream *u)
 					      .frame = on_frame,
 					      .closed = on_closed,
 					      .arg = u,
-					      .counters = f->self.counters };
+					      .counters = f->self.counters,
+					      .receiver = f->self.receiver };
 	if ((err = fl_channel_open(&o, &u->channel)) != FL_OK) {
 		close(fd);
 		return err;

@@ -124,6 +124,7 @@ static void zero_gauges(struct fl_counters *c)
 {
 	__atomic_store_n(&c->committing, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&c->in_flight, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->reading_since, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&c->cache_entries, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&c->cache_bytes, 0, __ATOMIC_RELAXED);
 }

@@ -24,18 +24,19 @@ enum {
 
 /* --- how often --- */
 
-static uint64_t due_ns(const struct backoff *b)
-{
-	if (b->n == 0) {
-		return 0;
-	}
-	const uint64_t ms = (uint64_t)PAUSE_FIRST_MS << (b->n - 1 < 4 ? b->n - 1 : 4);
-	return b->last_ns + (ms < PAUSE_MAX_MS ? ms : PAUSE_MAX_MS) * FL_MS_NS;
-}
-
 static bool is_quiet(const struct backoff *b, uint64_t now)
 {
 	return b->n == 0 || now - b->last_ns > QUIET_S * FL_S_NS;
+}
+
+/* When it may be done again; after a quiet time at once. */
+static uint64_t due_ns(const struct backoff *b, uint64_t now)
+{
+	if (is_quiet(b, now)) {
+		return now;
+	}
+	const uint64_t ms = (uint64_t)PAUSE_FIRST_MS << (b->n - 1 < 4 ? b->n - 1 : 4);
+	return b->last_ns + (ms < PAUSE_MAX_MS ? ms : PAUSE_MAX_MS) * FL_MS_NS;
 }
 
 static void count(struct backoff *b, uint64_t now)
@@ -108,7 +109,7 @@ static void want(struct supervisor *s, enum cache_want what, const char *why)
 		return;
 	}
 	struct backoff *b = s->want == WANT_ANEW ? &s->anew : &s->again;
-	const uint64_t due = is_quiet(b, now) ? 0 : due_ns(b);
+	const uint64_t due = due_ns(b, now);
 	if (now < due) {
 		uv_timer_start(&s->renew, on_pause_over, (due - now) / FL_MS_NS + 1, 0);
 		return;

@@ -254,7 +254,7 @@ static int open_all(struct toy *t, const struct folder *d)
 {
 	toy_open(t, LIMITED);
 	fill_cache(t, d);
-	t->f->generation = 5;
+	t->f->self.cache_generation = 5;
 	t->f->generation_fd = fcntl(d->fd, F_DUPFD_CLOEXEC, 0);
 	begin_fails = FL_OK;
 	cr_assert_eq(toy_ask(t, 1, "good.example.", 0), STEP_ANSWER);
