@@ -15,6 +15,7 @@ sockets reach 127.0.0.1 and 198.18.0.0/15 there: needs to come first.
 """
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import subprocess
@@ -54,6 +55,12 @@ def expect(sentence, condition, detail=""):
 
 def skip(sentence, reason):
     print(f"ok - {sentence} # skip {reason}", flush=True)
+
+
+def allow_descriptors(wanted=4096):
+    """As many descriptors as a test with hundreds of clients needs, where the limit lets it."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
 
 
 def finish():

@@ -19,8 +19,7 @@ Test(pending, keeps_the_question_not_the_message)
 	uint8_t reply[4096], want[512];
 	struct fl_frame_header h;
 	toy_open(&t, ONE);
-	toy_listen(&t);
-	cr_assert_eq(fl__upstream_start(t.f), FL_OK);
+	toy_connect(&t);
 	cr_assert_eq(toy_ask(&t, 0xABCD, "WwW.miXed.Example.", 60000), STEP_WAIT);
 	const struct waiter *w = FL_CONTAINER(t.f->pending.line.next, struct waiter, in_line);
 	cr_expect_leq(w->q.len, FL_FRONT_KEPT_MAX);
@@ -117,8 +116,7 @@ Test(pending, a_failed_connection_loses_nothing)
 	struct toy t;
 	struct fl_frame_header h = { 0 };
 	toy_open(&t, ONE);
-	toy_listen(&t);
-	cr_assert_eq(fl__upstream_start(t.f), FL_OK);
+	toy_connect(&t);
 	fl__pending_start(t.f);
 	toy_ask(&t, 1, "sent.example.", 0);
 	toy_run(&t, TURN_MS);
@@ -153,8 +151,7 @@ Test(pending, a_lost_answer_is_asked_for_again)
 	struct toy t;
 	struct fl_frame_header h = { 0 };
 	toy_open(&t, ONE);
-	toy_listen(&t);
-	cr_assert_eq(fl__upstream_start(t.f), FL_OK);
+	toy_connect(&t);
 	fl__pending_start(t.f);
 	toy_ask(&t, 1, "lost.example.", 0);
 	toy_run(&t, TURN_MS);
@@ -208,8 +205,7 @@ Test(pending, what_was_never_sent_has_its_second_try_still)
 	struct toy t;
 	struct fl_frame_header h = { 0 };
 	toy_open(&t, ONE);
-	toy_listen(&t);
-	cr_assert_eq(fl__upstream_start(t.f), FL_OK);
+	toy_connect(&t);
 	toy_ask(&t, 1, "unsent.example.", 0);
 	first_job(&t)->asked_ns = 0; /* as if the queue had been full */
 	close(toy_accept(&t));

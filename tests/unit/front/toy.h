@@ -205,6 +205,13 @@ static inline void toy_listen(struct toy *t)
 	cr_assert_eq(fl_channel_listen(t->f->self.token, "resolver.0", &t->resolver), FL_OK);
 }
 
+/* It is there, and the front is connected to it. */
+static inline void toy_connect(struct toy *t)
+{
+	toy_listen(t);
+	cr_assert_eq(fl__upstream_start(t->f), FL_OK);
+}
+
 /* Its end of the front's connection; -1 when there is none. */
 static inline int toy_accept(struct toy *t)
 {
