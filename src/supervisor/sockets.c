@@ -1,4 +1,5 @@
 /* The clients' sockets. */
+#include "fairlead/base/clock.h"
 #include "fairlead/transport/tcp.h"
 #include "fairlead/transport/udp.h"
 #include "supervisor.h"
@@ -7,7 +8,10 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { HELD_LOOK_MS = 10, HELD_WAIT_MS = 2000 };
 
 /* Nobody else may hold the address: with SO_REUSEPORT, a second instance of this very user
  * would bind beside us, and each would get a part of the questions. */
@@ -36,6 +40,26 @@ static enum fl_err probe(const struct fl_addr *at, int type)
 	close(fd);
 	errno = e;
 	return r == 0 ? FL_OK : FL_ESYSTEM;
+}
+
+bool fl__held_pause(unsigned *looks)
+{
+	const struct timespec pause = { .tv_nsec = HELD_LOOK_MS * FL_MS_NS };
+	if (++*looks > HELD_WAIT_MS / HELD_LOOK_MS) {
+		return false;
+	}
+	nanosleep(&pause, NULL);
+	return true;
+}
+
+static enum fl_err probe_patiently(const struct fl_addr *at, int type)
+{
+	unsigned looks = 0;
+	enum fl_err err;
+	do {
+		err = probe(at, type);
+	} while (err != FL_OK && errno == EADDRINUSE && fl__held_pause(&looks));
+	return err;
 }
 
 static void explain(const struct fl_addr *at, const char *what)
@@ -100,11 +124,11 @@ enum fl_err fl__sockets_open(struct supervisor *s)
 		return FL_EINVALID;
 	}
 	for (size_t i = 0; i < want->n; i++) {
-		if (probe(&want->at[i], SOCK_DGRAM) != FL_OK) {
+		if (probe_patiently(&want->at[i], SOCK_DGRAM) != FL_OK) {
 			explain(&want->at[i], "UDP");
 			return FL_ESYSTEM;
 		}
-		if (probe(&want->at[i], SOCK_STREAM) != FL_OK) {
+		if (probe_patiently(&want->at[i], SOCK_STREAM) != FL_OK) {
 			explain(&want->at[i], "TCP");
 			return FL_ESYSTEM;
 		}

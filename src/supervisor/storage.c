@@ -14,7 +14,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -22,8 +21,6 @@ enum {
 	LOCK_AT_MAX = 16384, /* the kernel's table of descriptors grows to it: 8 octets each */
 	LOCK_BELOW_LIMIT = 16,
 	FOLDER_DEPTH = 2,
-	HELD_LOOK_MS = 10,
-	HELD_WAIT_MS = 2000,
 	OLD_FILE_S = 1 /* fronts close it within milliseconds of a new one */
 };
 
@@ -100,15 +97,13 @@ static unsigned lock_number(void)
 	       LOCK_BELOW_LIMIT;
 }
 
-/* The roles of an instance that was killed may take a moment to end. */
 static enum fl_err hold(int fd, struct fl_cache_hold *out)
 {
-	const struct timespec pause = { .tv_nsec = HELD_LOOK_MS * 1000000L };
-	enum fl_err err = fl_cache_hold(fd, lock_number(), out);
-	for (unsigned i = 0; err == FL_EBUSY && i < HELD_WAIT_MS / HELD_LOOK_MS; i++) {
-		nanosleep(&pause, NULL);
+	unsigned looks = 0;
+	enum fl_err err;
+	do {
 		err = fl_cache_hold(fd, lock_number(), out);
-	}
+	} while (err == FL_EBUSY && fl__held_pause(&looks));
 	return err;
 }
 

@@ -149,6 +149,9 @@ void fl__child_start_again(struct child *c);
 void fl__child_watch(struct supervisor *s);
 
 /* sockets.c */
+/* The roles of an instance that was killed may take a moment to end, and hold what it had: its
+ * addresses, its cache. Sleeps; false when that has lasted too long. */
+bool fl__held_pause(unsigned *looks);
 enum fl_err fl__sockets_open(struct supervisor *s);
 
 /* storage.c */

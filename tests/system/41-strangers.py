@@ -159,6 +159,9 @@ def check_gauges(fairlead):
             before = fairlead.kill(*names)
         lab.expect("questions wait for silent servers", most is not None)
         house.wait_for(5, lambda than=before: all(fairlead.is_back(name, than) for name in names))
+    # What waited in the sockets their successors have taken, and that ends within 4.5 s. What
+    # the dead ones held would stay.
+    house.wait_for(6, lambda: sum(held()) == 0)
     lab.expect("fronts that died leave nothing in flight", sum(held()) == 0, held())
 
 

@@ -3,6 +3,7 @@
 # timeout: 60
 """One cache folder, two supervisors: only one has it at a time, and its successor gets it at once."""
 import os
+import socket
 import sys
 import time
 
@@ -50,12 +51,25 @@ def check_successor(inside):
     first.stop()
 
 
+def check_address(inside):
+    """What a dying instance still holds is given back in a moment; it is waited for."""
+    fairlead = house.House(inside, house.config(fronts=1), inside.tmp / "address")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as held:
+        held.bind(("127.0.0.1", 53))
+        fairlead.launch()
+        time.sleep(0.5)
+    lab.expect("an address that is given back while it starts is taken",
+               house.wait_for(PATIENCE_S, lambda: fairlead.says("serving on")) is not None, fairlead.said())
+    fairlead.stop()
+
+
 def main():
     inside = lab.Lab()
     with inside:
         inside.enter()
         check_two(inside)
         check_successor(inside)
+        check_address(inside)
     lab.finish()
 
 
